@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "common/check.h"
 #include "common/json.h"
 #include "worker/tools/prometheus/catalog.h"
@@ -24,6 +25,7 @@ enum {
     NAMES_BYTES_MAX = 900,
     NAMES_LOOKED_AT = 2000,
     SHOWN = 120,
+    TRY_BYTES_MAX = 400,
     TIMEOUT_MS = 5000,
     BEFORE_MS = 3600000, /* windows reach back */
 };
@@ -238,8 +240,45 @@ static bool on_name(void *arg, unsigned path, struct str key, json_t *item)
     return true;
 }
 
+/* The value in other letters, or an expression that was meant as one: the matcher with it. */
+static bool meant_matcher(const struct matcher *m, struct str names, struct buf *meant)
+{
+    struct str rest = names, name, value = {m->value.at + 1, m->value.len - 2};
+    if (m->value.len < 3 || !str_is(m->op, "="))
+        return false;
+    buf_add_str(meant, m->label);
+    while (str_split(&rest, ',', &name)) {
+        name = str_trim(name);
+        if (name.len != value.len || strncasecmp(name.at, value.at, name.len) != 0)
+            continue;
+        buf_putc(meant, '=');
+        name_quote(meant, name);
+        return true;
+    }
+    buf_puts(meant, "=~");
+    buf_add_str(meant, m->value);
+    return memchr(value.at, '|', value.len) != NULL || text_has(value, STR(".*"));
+}
+
+/* " Try: " and the query with that matcher; empty where none is certain. */
+static void write_try(const struct explain *e, const struct matcher *m, struct str names,
+                      struct buf *b)
+{
+    struct str query = e->query->text;
+    const char *end = m->value.at + m->value.len;
+    scoped_buf(meant, FORM_BYTES_MAX);
+    bool inside = m->label.at >= query.at && end <= query.at + query.len;
+    if (!inside || !meant_matcher(m, names, &meant) || query.len > TRY_BYTES_MAX)
+        return;
+    buf_puts(b, " Try: ");
+    buf_add(b, query.at, (size_t)(m->label.at - query.at));
+    buf_add_str(b, buf_str(&meant));
+    buf_add(b, end, (size_t)(query.at + query.len - end));
+}
+
 static void on_names(void *arg, enum source_outcome outcome)
 {
+    scoped_buf(try, 2 * TRY_BYTES_MAX);
     struct explain *e = arg;
     const struct matcher *m = &e->matchers[e->missing];
     bool no_label = !(e->labelled[e->missing] > 0);
@@ -250,11 +289,13 @@ static void on_names(void *arg, enum source_outcome outcome)
     else if (no_label)
         note(e, "The metric %.*s has no label %.*s; its labels are: %.*s.", SHORT(e->metric),
              SHORT(m->label), (int)names.len, names.at);
-    else
-        note(e, "No series of %.*s fits %.*s%.*s%.*s; the label's %s: %.*s%s.", SHORT(e->metric),
+    else {
+        write_try(e, m, names, &try);
+        note(e, "No series of %.*s fits %.*s%.*s%.*s; the label's %s: %.*s%s.%s", SHORT(e->metric),
              SHORT(m->label), SHORT(m->op), SHORT(m->value),
              e->names_seen > NAMES ? "values are, among others" : "values are", (int)names.len,
-             names.at, e->names_seen > NAMES ? " (all by list_label_values)" : "");
+             names.at, e->names_seen > NAMES ? " (all by list_label_values)" : "", buf_cstr(&try));
+    }
     next(e);
 }
 

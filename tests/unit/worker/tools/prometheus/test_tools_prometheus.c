@@ -280,6 +280,8 @@ static const struct {
     {"rate(sum(few_total)[20s])", "\"suggestion\":\"sum(rate(few_total[20s]))\""},
     {"sum(many_things{colour=\\\"red\\\"})",
      "The metric many_things has no label colour; its labels are: instance, job, kind, thing."},
+    {"sum(many_things{kind=\\\"Even\\\"})", "Try: sum(many_things{kind=\\\"even\\\"})"},
+    {"sum(many_things{kind=\\\"ev.*|odd\\\"})", "Try: sum(many_things{kind=~\\\"ev.*|odd\\\"})"},
     {"many_things{kind=\\\"evne\\\"}",
      "fits kind=\\\"evne\\\"; the label's values are: even, odd."},
     {"many_things{kind=\\\"odd\\\",thing=\\\"2\\\"}",
