@@ -212,8 +212,8 @@ static float subject_fits(const struct asked *a, struct str name)
 }
 
 /* Words that names begin with and that say nothing of whose they are. */
-static const char common[] = "process scrape container up http disk go net node system job jobs "
-                             "room doors wait history kube machine";
+static const char common[] =
+    "process scrape container up http disk go net node system job jobs kube machine";
 
 static struct str first_part(struct str name)
 {
