@@ -585,8 +585,10 @@ static bool supported_as(struct claims *c, struct stated *s, const struct unit *
 static bool spelt_supported(struct claims *c, struct stated *s)
 {
     double value = s->values[0];
+    if (c->queries == 0) /* "two ways", "one moment": of nothing that was counted */
+        return s->supported = true;
     if (s->none)
-        return s->supported = c->queries == 0 || c->compared < c->queries;
+        return s->supported = c->compared < c->queries;
     bool lists = value == 1 && c->size_count > 0 && c->sizes[0] > 1; /* of up many are 1 */
     s->supported = (!lists && near_any(&c->plain, value, s->slacks[0], &s->known)) ||
                    (value <= 0 && c->empty > 0) || tally_has(c->same, value) ||

@@ -7,7 +7,8 @@
  * supported, or counts some of a list that is stated to have as many as it has. "6h 56m" is one
  * number, "50, 70 and 30 MiB" are three of one unit. Times, dates, versions, names (p95, node1),
  * ordinals, numbered lists and code are no claims. Words are numbers, too ("two targets are down",
- * "zwölf", "dos", "两个"; spelt.h): how many there are of a list's rows, by their value or a label.
+ * "zwölf", "dos", "两个"; spelt.h): how many there are of a list's rows, by their value or a label;
+ * held against results of queries alone.
  * Memory: claims_free. */
 #ifndef WORKER_TURN_CLAIMS_H
 #define WORKER_TURN_CLAIMS_H
