@@ -50,6 +50,8 @@ bool mend_syntax(struct str query, struct buf *mended, struct buf *what)
 {
     scoped_buf(text, MEND_BYTES_MAX);
     bool any = mend_signs(query, &text, what);
+    if (str_trim(buf_str(&text)).len == 0) /* it was a comment */
+        return false;
     for (unsigned round = 0; round < ROUNDS_MAX && !text.overflowed; round++) {
         scoped_buf(next, MEND_BYTES_MAX);
         if (!mend_once(buf_str(&text), &next, what))

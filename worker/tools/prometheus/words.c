@@ -348,6 +348,8 @@ static const unsigned char kinds[256] = {
 
 bool words_part(struct str *rest, struct str *part)
 {
+    if (rest->len == 0)
+        return false;
     const unsigned char *at = (const unsigned char *)rest->at, *end = at + rest->len;
     while (at < end && kinds[*at] == SIGN)
         at++;
