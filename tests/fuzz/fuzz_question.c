@@ -9,7 +9,8 @@
 static struct str line_of(struct str *rest)
 {
     struct str line = STR("");
-    return str_split(rest, '\n', &line) ? line : line;
+    (void)str_split(rest, '\n', &line);
+    return line;
 }
 
 /* name, then label=value of each line */
