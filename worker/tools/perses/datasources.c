@@ -184,7 +184,7 @@ static bool listed(const struct listing *s, const char *path)
 static bool lacks(const struct listing *s, const char *const *paths, unsigned path_count,
                   const char *kind)
 {
-    if (!s->cached.ready || s->failed || s->partly || s->left_out > 0)
+    if (!s->cached.ready || s->partly || s->left_out > 0)
         return false;
     for (unsigned i = 0; i < path_count; i++)
         if (!listed(s, paths[i]))

@@ -48,7 +48,7 @@ struct look {
     bool waited, began;
     const struct catalog *catalog;
     struct rank rank;
-    struct pick picks[RANKED_MAX]; /* the first SHOWN_MAX of them stay */
+    struct pick *picks; /* when they are ranked; the first count of them stay */
     unsigned count;
     uint32_t total;
     struct source_request ask;
@@ -68,6 +68,7 @@ static void look_free(void *state)
 {
     struct look *l = state;
     source_request_free(&l->ask);
+    free(l->picks);
     rank_free(&l->rank);
     buf_free(&l->samples);
     catalog_cache_leave(l->use);
@@ -153,6 +154,7 @@ static bool step(struct tool_run *r)
         return true;
     struct rank_hit hits[RANKED_MAX];
     unsigned count = rank_best(&l->rank, l->catalog, hits, RANKED_MAX, &l->total);
+    l->picks = xcalloc(count + 1, sizeof(*l->picks));
     for (unsigned i = 0; i < count; i++)
         pick_init(&l->picks[i], l->catalog, &hits[i]);
     l->count = pick_cut(l->picks, count, SHOWN_MAX, &l->asked);
