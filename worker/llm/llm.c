@@ -1,6 +1,5 @@
 #include "worker/llm/llm.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -32,6 +31,7 @@ enum {
 struct llm {
     struct llm_config config;
     struct breaker *breakers; /* one for each account */
+    struct shelf *shelf;      /* of requests' bodies */
     struct llm_stats stats;
 };
 
@@ -69,9 +69,9 @@ struct llm_call {
     bool again;       /* it was at the provider before, in this attempt or in one before */
     unsigned learned; /* requests that were mended as the server's refusal said */
     uint32_t step, tries,
-        refused;          /* refused: tries that met the key's limit, which are no faults */
-    struct mask mask;     /* what is not said to the provider */
-    struct llm_wire wire; /* kept for another try until the reply begins */
+        refused;           /* refused: tries that met the key's limit, which are no faults */
+    struct mask mask;      /* what is not said to the provider */
+    struct llm_wire *wire; /* kept for another try until the reply begins; then NULL */
     struct reply reply;
     struct intake intake;
     struct buf body; /* of an answer that may be no stream */
@@ -110,7 +110,6 @@ static void finish(struct llm_call *c, enum err err);
 static void end_trace(struct llm_call *c, enum err err);
 static enum err write_wire(struct llm_call *c, const struct llm_request *r);
 static void hide(struct llm_call *c, struct buf *body);
-static void free_wire(struct llm_wire *w);
 
 static const struct llm_format *const formats[] = {
 #define X(name, word) [API_##name] = &llm_##word,
@@ -123,6 +122,7 @@ struct llm *llm_new(const struct llm_config *c)
     struct llm *l = xcalloc(1, sizeof(*l));
     l->config = *c;
     l->breakers = xcalloc(c->accounts + 1, sizeof(*l->breakers));
+    l->shelf = shelf_new();
     return l;
 }
 
@@ -131,6 +131,7 @@ void llm_free(struct llm *l)
     if (!l)
         return;
     free(l->breakers);
+    shelf_free(l->shelf);
     free(l);
 }
 
@@ -169,8 +170,7 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
         reply_know_tool(&c->reply, r->tools[i].name);
     intake_init(&c->intake, EVENT_BYTES_MAX, on_event, c);
     buf_init(&c->body, EVENT_BYTES_MAX);
-    buf_init(&c->wire.url, 2048);
-    buf_init(&c->wire.body, LLM_BODY_MAX);
+    c->wire = llm_wire_new(l->shelf);
     c->timer = loop_timer_new(l->config.loop, on_timer, c);
     enum err err = write_wire(c, r);
     if (err != ERR_NONE) {
@@ -207,7 +207,7 @@ void llm_call_free(struct llm_call *c)
     reply_free(&c->reply);
     mask_free(&c->mask);
     buf_free(&c->body);
-    free_wire(&c->wire);
+    llm_wire_free(c->wire);
     secret_free(c->token);
     free(c);
 }
@@ -221,7 +221,7 @@ static enum err write_json_tools(struct llm_call *c, const struct llm_request *r
     plain.tool_count = 0;
     plain.schema = buf_str(&j.schema);
     bool fits = !j.texts.overflowed && !j.schema.overflowed && !j.prompt.system.overflowed;
-    enum err err = fits ? c->format->request(&plain, &c->wire) : ERR_CONTEXT_TOO_LONG;
+    enum err err = fits ? c->format->request(&plain, c->wire) : ERR_CONTEXT_TOO_LONG;
     jsontools_free(&j);
     return err;
 }
@@ -242,7 +242,7 @@ static enum err end_reply(struct llm_call *c)
 static enum err write_wire(struct llm_call *c, const struct llm_request *r)
 {
     const struct model *m = r->model;
-    struct llm_wire *w = &c->wire;
+    struct llm_wire *w = c->wire;
     if (m->by_perses)
         buf_add_str(&w->url, str_trim_slashes(str_of(c->llm->config.perses_url)));
     enum err err = c->json_tools ? write_json_tools(c, r) : c->format->request(r, w);
@@ -260,6 +260,8 @@ static enum err write_wire(struct llm_call *c, const struct llm_request *r)
         w->bearer = c->token;
     if (err == ERR_NONE && w->body.overflowed)
         err = ERR_CONTEXT_TOO_LONG;
+    if (err == ERR_NONE)
+        llm_wire_shelve(w);
     return err != ERR_NONE ? err : w->url.overflowed ? ERR_INTERNAL : ERR_NONE;
 }
 
@@ -270,28 +272,10 @@ uint32_t llm_output_max(const struct llm_request *r)
     return less ? r->output_tokens_max : most;
 }
 
-static bool ends_in_version(const char *url)
+static void drop_wire(struct llm_call *c)
 {
-    const char *last = strrchr(url, '/');
-    return last && last[1] == 'v' && isdigit((unsigned char)last[2]);
-}
-
-void llm_url(struct llm_wire *w, const struct model *m, const char *version, const char *path)
-{
-    buf_puts(&w->url, m->base_url);
-    if (version && !ends_in_version(m->base_url))
-        buf_printf(&w->url, "/%s", version);
-    buf_puts(&w->url, path);
-}
-
-void llm_header(struct llm_wire *w, const char *name, const char *value)
-{
-    unsigned i = 0;
-    while (i < w->header_count && strcasecmp(w->headers[i].name, name) != 0)
-        i++; /* one that is there is replaced */
-    CHECK(i < LLM_HEADERS_MAX);
-    w->headers[i] = (struct fetch_header){name, str_of(value)};
-    w->header_count += i == w->header_count;
+    llm_wire_free(c->wire);
+    c->wire = NULL;
 }
 
 /* The one place that all of what a provider is told passes. */
@@ -303,12 +287,6 @@ static void hide(struct llm_call *c, struct buf *body)
     buf_clear(body);
     if (masked.overflowed || !buf_add_str(body, buf_str(&masked)))
         body->overflowed = true;
-}
-
-static void free_wire(struct llm_wire *w)
-{
-    buf_free(&w->url);
-    buf_free(&w->body);
 }
 
 struct reply *llm_reply(struct llm_call *c) { return &c->reply; }
@@ -442,8 +420,8 @@ static void begin_fetch(struct llm_call *c)
         {"Accept", STR("text/event-stream")},
     };
     unsigned count = 2;
-    for (unsigned i = 0; i < c->wire.header_count; i++)
-        headers[count++] = c->wire.headers[i];
+    for (unsigned i = 0; i < c->wire->header_count; i++)
+        headers[count++] = c->wire->headers[i];
     if (c->trace.header[0])
         headers[count++] = (struct fetch_header){"traceparent", str_of(c->trace.header)};
     c->state = CALL_FETCHING;
@@ -457,13 +435,13 @@ static void begin_fetch(struct llm_call *c)
     intake_init(&c->intake, EVENT_BYTES_MAX, on_event, c);
     struct fetch_request r = {
         .method = "POST",
-        .url = buf_cstr(&c->wire.url),
+        .url = buf_cstr(&c->wire->url),
         .headers = headers,
         .header_count = count,
-        .bearer = c->wire.bearer,
-        .secret_header = c->model->key ? c->wire.secret_header : NULL,
+        .bearer = c->wire->bearer,
+        .secret_header = c->model->key ? c->wire->secret_header : NULL,
         .secret_value = c->model->key,
-        .body = buf_str(&c->wire.body),
+        .body = llm_wire_body(c->wire),
         .connect_ms = config->connect_ms,
         .idle_ms = config->idle_ms,
         .total_ms = config->total_ms,
@@ -516,10 +494,8 @@ static void on_data(void *arg, struct str bytes)
     }
     if (c->reply.began)
         llm_trace_said(&c->trace);
-    if (c->reply.began && c->wire.body.len > 0) {
-        buf_free(&c->wire.body); /* nothing is sent again from here on */
-        buf_init(&c->wire.body, LLM_BODY_MAX);
-    }
+    if (c->reply.began)
+        drop_wire(c); /* nothing is sent again from here on */
 }
 
 static bool on_event(void *arg, struct str name, struct str data)
@@ -597,8 +573,12 @@ static enum err judge_body(struct llm_call *c)
 static bool ask_anew(struct llm_call *c, enum err err)
 {
     const char *what;
-    if (err != ERR_MODEL_REFUSED || c->reply.began || c->learned == LEARN_MAX ||
-        !learned_from(c->model, str_of(c->reply.refused_words), &c->wire.body, &what))
+    if (err != ERR_MODEL_REFUSED || c->reply.began || c->learned == LEARN_MAX)
+        return false;
+    llm_wire_unshelve(c->wire);
+    bool mended = learned_from(c->model, str_of(c->reply.refused_words), &c->wire->body, &what);
+    llm_wire_shelve(c->wire);
+    if (!mended)
         return false;
     c->learned++;
     log_info("llm.learned", "turn=%s model=%s refuses=%s", traced_log(c->turn), c->model->name,
@@ -784,9 +764,7 @@ static void finish(struct llm_call *c, enum err err)
     end_trace(c, err);
     hide_key(&c->reply, c->model->key);
     loop_timer_stop(c->timer);
-    free_wire(&c->wire);
-    buf_init(&c->wire.url, 1);
-    buf_init(&c->wire.body, 1);
+    drop_wire(c);
     if (err != ERR_NONE) {
         if (!c->reply.began && err != ERR_CONTEXT_TOO_LONG)
             c->reply.again = false; /* what could help was tried here */

@@ -12,6 +12,7 @@
 #include "proto/id.h"
 #include "common/otlp.h"
 #include "worker/llm/jsontools.h"
+#include "worker/llm/llm_wire.h"
 #include "worker/llm/models.h"
 #include "worker/llm/quota.h"
 #include "worker/llm/prompt.h"
@@ -89,18 +90,7 @@ struct llm_stats {
 void llm_stats_get(const struct llm *l, struct llm_stats *out);
 
 /* ---- the formats ---- */
-enum {
-    LLM_HEADERS_MAX = 2 + MODEL_HEADERS_MAX,
-    LLM_BODY_MAX = 16 << 20,
-    LLM_ERROR_BODY_MAX = 64 << 10
-};
-struct llm_wire {         /* what a format says of a request */
-    struct buf url, body; /* of a model behind Perses the url begins there */
-    const struct secret *bearer;
-    const char *secret_header; /* whose value is the key, or NULL */
-    struct fetch_header headers[LLM_HEADERS_MAX];
-    unsigned header_count;
-};
+enum { LLM_ERROR_BODY_MAX = 64 << 10 };
 struct llm_format {
     enum err (*request)(const struct llm_request *r, struct llm_wire *out);
     /* One event of the stream. Sets r->ended when nothing of interest follows. */
@@ -108,12 +98,9 @@ struct llm_format {
     /* A body that is no stream: an error, or (status 200) a whole reply in one piece. */
     enum err (*body)(struct reply *r, int http_status, struct str body);
 };
-/* For request(): base URL, the API's version unless the base URL ends in one (NULL: none), path. */
-void llm_url(struct llm_wire *w, const struct model *m, const char *version, const char *path);
 /* The most that it may write: never more than the model's own. Options may say what that must be
  * at least (a budget for thinking), so with options it is the model's own. */
 uint32_t llm_output_max(const struct llm_request *r);
-void llm_header(struct llm_wire *w, const char *name, const char *value); /* borrowed */
 
 #define X(name, word) extern const struct llm_format llm_##word;
 MODEL_APIS(X)
