@@ -8,7 +8,7 @@
 static bool among(const char *name, const char *const *names)
 {
     for (; *names; names++)
-        if (strcmp(name, *names) == 0)
+        if (**names == *name && strcmp(name, *names) == 0)
             return true;
     return false;
 }
@@ -49,15 +49,6 @@ static const struct {
 };
 enum { FORS = sizeof(fors) / sizeof(fors[0]) };
 
-static bool has_stem(const char *stems, const struct word *w)
-{
-    struct str rest = str_of(stems), stem;
-    while (str_split(&rest, ' ', &stem))
-        if (str_eq(stem, (struct str){w->stem, w->len}))
-            return true;
-    return false;
-}
-
 /* The latest ones: to read all of a conversation's thousands takes others' turns too long. What was
  * called since an older one asked for it is known by the call. */
 enum { QUESTIONS_READ = 64 };
@@ -68,20 +59,74 @@ static bool is_for(unsigned i, const struct tool_spec *spec)
            among(spec->name, fors[i].names);
 }
 
-/* A word of the question is what it is for, or a part of its name. */
-static bool asked_for(const struct words *w, const struct tool_spec *spec)
+/* What the questions ask for: stems of their own words, each once, and bits of fors. */
+struct asked_for {
+    uint64_t fors;
+    unsigned count;
+    uint16_t first[WORDS_STARTS]; /* by words_start: one more than a stem's index; 0: none */
+    struct {
+        char at[WORDS_STEM_MAX + 1];
+        uint8_t len;
+        uint16_t next;                          /* as first: one more that begins like it */
+    } stems[QUESTIONS_READ * WORDS_GROUPS_MAX]; /* the first count of them are there */
+};
+
+static bool has_own(const struct asked_for *a, const char *stem, size_t len)
+{
+    for (unsigned next = a->first[words_start(stem, len)]; next > 0; next = a->stems[next - 1].next)
+        if (a->stems[next - 1].len == len && memcmp(a->stems[next - 1].at, stem, len) == 0)
+            return true;
+    return false;
+}
+
+static void add_own(struct asked_for *a, const struct word *w)
+{
+    if (has_own(a, w->stem, w->len))
+        return;
+    CHECK(a->count < QUESTIONS_READ * WORDS_GROUPS_MAX); /* a group has one own word */
+    uint16_t *first = &a->first[words_start(w->stem, w->len)];
+    memcpy(a->stems[a->count].at, w->stem, sizeof(w->stem));
+    a->stems[a->count].len = w->len;
+    a->stems[a->count].next = *first;
+    *first = (uint16_t)++a->count;
+}
+
+static bool says(const struct words *w, struct str stem)
+{
+    for (unsigned next = w->first[words_start(stem.at, stem.len)]; next > 0;
+         next = w->words[next - 1].next)
+        if (str_eq(stem, (struct str){w->words[next - 1].stem, w->words[next - 1].len}))
+            return true;
+    return false;
+}
+
+static void read_question(struct asked_for *a, struct str question)
+{
+    struct words w;
+    words_read(&w, question);
+    for (unsigned i = 0; i < w.count; i++)
+        if (w.words[i].weight >= 1)
+            add_own(a, &w.words[i]);
+    for (unsigned k = 0; k < FORS; k++) {
+        struct str rest = str_of(fors[k].words), stem;
+        while (!(a->fors >> k & 1) && str_split(&rest, ' ', &stem))
+            a->fors |= (uint64_t)says(&w, stem) << k;
+    }
+}
+
+/* A word of a question is what it is for, or a part of its name. A stem begins like its word, so
+ * most parts have none to be made. */
+static bool is_asked_for(const struct asked_for *a, const struct tool_spec *spec)
 {
     char stem[WORDS_STEM_MAX + 1];
-    for (unsigned i = 0; i < w->count; i++) {
-        const struct word *word = &w->words[i];
-        struct str rest = str_of(spec->name), part;
-        for (unsigned k = 0; k < FORS; k++)
-            if (is_for(k, spec) && has_stem(fors[k].words, word))
-                return true;
-        while (word->weight >= 1 && words_part(&rest, &part))
-            if (words_stem(part, stem) == word->len && memcmp(stem, word->stem, word->len) == 0)
-                return true;
-    }
+    struct str rest = str_of(spec->name), part;
+    for (unsigned k = 0; k < FORS; k++)
+        if (a->fors >> k & 1 && is_for(k, spec))
+            return true;
+    while (words_part(&rest, &part))
+        if (a->first[words_start(part.at, part.len)] > 0 &&
+            has_own(a, stem, words_stem(part, stem)))
+            return true;
     return false;
 }
 
@@ -107,16 +152,11 @@ static bool names_it(struct str found, const struct tool_spec *all, unsigned cou
     return has(found, spec->name);
 }
 
-/* read: its words too, if it is a question. */
-static void mark(const struct store_message *m, bool read, const struct tool_spec *all,
-                 unsigned count, bool *wanted)
+static void mark(const struct store_message *m, const struct tool_spec *all, unsigned count,
+                 bool *wanted)
 {
-    struct words w;
-    bool asks = read && m->record.role == ROLE_USER;
-    if (asks)
-        words_read(&w, m->record.content);
     for (unsigned i = 0; i < count; i++) {
-        bool now = asks && asked_for(&w, &all[i]);
+        bool now = false;
         for (unsigned k = 0; m->record.role == ROLE_ASSISTANT && k < m->record.call_count; k++)
             now = now || str_is(m->record.calls[k].tool_name, all[i].name);
         for (unsigned k = 0; m->record.role == ROLE_TOOL && k < m->record.response_count; k++)
@@ -126,9 +166,28 @@ static void mark(const struct store_message *m, bool read, const struct tool_spe
     }
 }
 
+/* What a conversation wants beside the core. */
+static void read_conversation(const struct offer_facts *f, const struct tool_spec *all,
+                              unsigned count, bool *wanted)
+{
+    struct asked_for *asked = xmalloc(sizeof(*asked));
+    unsigned questions = 0;
+    memset(asked, 0, offsetof(struct asked_for, stems));
+    for (unsigned i = f->message_count; i > 0; i--) {
+        const struct store_message *m = &f->messages[i - 1];
+        if (m->record.role != ROLE_USER)
+            mark(m, all, count, wanted);
+        else if (questions++ < QUESTIONS_READ)
+            read_question(asked, m->record.content);
+    }
+    for (unsigned i = 0; i < count; i++)
+        wanted[i] = wanted[i] || is_asked_for(asked, &all[i]);
+    free(asked);
+}
+
 static bool of_context(const struct offer_facts *f, const struct tool_spec *spec)
 {
-    for (unsigned k = 0; k < FORS; k++)
+    for (unsigned k = 0; k < FORS && (f->dashboards || f->alert); k++)
         if (is_for(k, spec) && ((f->dashboards && strncmp(fors[k].words, "dash", 4) == 0) ||
                                 (f->alert && (strncmp(fors[k].words, "alert", 5) == 0 ||
                                               strncmp(fors[k].words, "runbook", 7) == 0))))
@@ -148,12 +207,8 @@ unsigned offer_tools(const struct offer_facts *f, const struct tool_spec *all, u
     bool chosen = f->model->offer_count > 0 || f->model->small;
     bool *wanted = xcalloc(count + 1, sizeof(*wanted));
     unsigned n = 0;
-    unsigned questions = 0;
-    for (unsigned i = f->message_count; i > 0 && !chosen && !f->all; i--) {
-        const struct store_message *m = &f->messages[i - 1];
-        questions += m->record.role == ROLE_USER;
-        mark(m, questions <= QUESTIONS_READ, all, count, wanted);
-    }
+    if (!chosen && !f->all)
+        read_conversation(f, all, count, wanted);
     for (unsigned i = 0; i < count; i++)
         if (chosen ? model_offers(f->model, all[i].name)
                    : (f->all || wanted[i] || core(&all[i]) || of_context(f, &all[i])) &&

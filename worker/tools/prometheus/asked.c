@@ -44,32 +44,31 @@ enum {
     NUMBERS = sizeof(numbers) / sizeof(numbers[0]),
 };
 
+static void make_wishes(struct phrases *wishes);
+static void read_wishes(struct asked *a);
 static void read_signs(struct asked *a, struct str question);
 static void read_window(struct asked *a);
 static void read_percent(struct asked *a);
 static void read_top(struct asked *a);
 
+/* Those of wish_words, each in the row of its wish, made of them once in a process. */
+static struct phrases wishes;
+
 static struct str text_of(const struct asked *a) { return str_of(a->said); }
 
-/* From the first letter on; longer: to its end, with a phrase's blanks. */
-static const char *find(struct str text, struct str phrase, size_t *len)
+/* From the first letter on; len: of its letters. */
+static const char *find(const struct asked *a, struct str text, struct str said, size_t *len)
 {
-    bool bare = (unsigned char)phrase.at[0] >= 0xE3;
-    bool begins = phrase.at[phrase.len - 1] == '*';
-    scoped_buf(b, 128);
-    buf_puts(&b, bare ? "" : " ");
-    for (size_t i = 0; i < phrase.len - begins; i++)
-        buf_putc(&b, phrase.at[i] == '_' ? ' ' : phrase.at[i]);
-    buf_puts(&b, bare || begins ? "" : " ");
-    const char *at = text.len > 0 ? memmem(text.at, text.len, b.at, b.len) : NULL;
-    *len = phrase.len - begins;
-    return at && !bare ? at + 1 : at;
+    struct phrase p = phrase_of(said);
+    *len = p.said.len;
+    const char *at = letters_may_have(&a->letters, &p) ? phrase_find(&p, text) : NULL;
+    return at ? at + p.before : NULL;
 }
 
 const char *asked_at(const struct asked *a, struct str phrase)
 {
     size_t len;
-    return phrase.len > 0 ? find(text_of(a), phrase, &len) : NULL;
+    return phrase.len > 0 ? find(a, text_of(a), phrase, &len) : NULL;
 }
 
 const char *asked_any(const struct asked *a, const char *words)
@@ -92,9 +91,11 @@ static void blank(struct asked *a, const char *phrases)
     struct str rest = str_of(phrases), phrase;
     while (str_split(&rest, ' ', &phrase)) {
         size_t len;
-        char *at = phrase.len > 0 ? (char *)find(text_of(a), phrase, &len) : NULL;
-        if (at)
-            memset(at, ' ', len);
+        char *at = phrase.len > 0 ? (char *)find(a, text_of(a), phrase, &len) : NULL;
+        if (!at)
+            continue;
+        memset(at, ' ', len);
+        letters_add(&a->letters, (struct str){at - 1, len + 2}); /* blanks are around each text */
     }
 }
 
@@ -104,6 +105,7 @@ void asked_read(struct asked *a, const struct words *words, struct str question)
     scoped_buf(text, sizeof(a->said) - 1);
     words_normalise(str_cut(question, WORDS_QUESTION_MAX), &text);
     memcpy(a->said, buf_cstr(&text), text.len);
+    letters_add(&a->letters, buf_str(&text));
     uint64_t early = 0; /* what only an idiom says */
     if (asked_any(a, "at_most at_the_most como_máximo höchstens"))
         early |= 1ULL << WISH_PEAK;
@@ -113,10 +115,8 @@ void asked_read(struct asked *a, const struct words *words, struct str question)
     if (asked_wish(a, WISH_RATE))
         early |= 1ULL << WISH_RATE;
     blank(a, idioms);
-    for (unsigned i = 0; i < WISHES; i++)
-        if (asked_any(a, wish_words[i]))
-            a->wishes |= 1ULL << i;
-    a->wishes |= early;
+    a->wishes = early;
+    read_wishes(a);
     read_signs(a, question);
     read_window(a);
     read_percent(a);
@@ -125,6 +125,27 @@ void asked_read(struct asked *a, const struct words *words, struct str question)
         !asks(a, WISH_MOST) && !asks(a, WISH_LEAST) && a->percent == 0)
         a->wishes |= 1ULL << WISH_AGO;
     read_top(a);
+}
+
+static void make_wishes(struct phrases *all)
+{
+    for (unsigned i = 0; i < WISHES; i++) {
+        struct str rest = str_of(wish_words[i]), word;
+        while (str_split(&rest, ' ', &word))
+            if (word.len > 0)
+                phrases_add(all, phrase_of(word), i);
+    }
+}
+
+static void read_wishes(struct asked *a)
+{
+    if (wishes.count == 0)
+        make_wishes(&wishes);
+    phrases_found found = {0};
+    phrases_find(&wishes, text_of(a), found);
+    for (unsigned i = phrases_next(found, 0, wishes.count); i < wishes.count;
+         i = phrases_next(found, i + 1, wishes.count))
+        a->wishes |= 1ULL << wishes.all[i].row;
 }
 
 /* What words_normalise takes out. */
@@ -209,7 +230,7 @@ static unsigned window_of_unit(const struct asked *a, const struct amount *unit)
     while (str_split(&rest, ' ', &word)) {
         size_t len;
         struct str text = text_of(a);
-        for (const char *at; word.len > 0 && (at = find(text, word, &len)) != NULL;) {
+        for (const char *at; word.len > 0 && (at = find(a, text, word, &len)) != NULL;) {
             unsigned number = number_before(a->said, at);
             if (!is_per(a->said, at))
                 return (number > 0 ? number : 1) * unit->value;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/buf.h"
+#include "worker/tools/prometheus/phrases.h"
 #include "worker/tools/prometheus/words.h"
 
 enum wish {
@@ -23,6 +24,7 @@ _Static_assert(WISHES <= 64, "bits of struct asked");
 struct asked {
     const struct words *words; /* borrowed: of the question */
     char said[WORDS_TEXT_MAX]; /* words_normalise */
+    struct letters letters;    /* those beside each other in it */
     uint64_t wishes;           /* bits */
     unsigned window_s;         /* "in the last hour"; 0: not said */
     unsigned minutes;          /* "five minutes", whatever of; 0: not said */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "common/check.h"
+#include "worker/tools/prometheus/phrases.h"
 #include "worker/tools/text.h"
 
 static const char *const stops[] = {
@@ -23,25 +24,60 @@ static const struct same {
 enum { STOPS = sizeof(stops) / sizeof(stops[0]), SAMES = sizeof(sames) / sizeof(sames[0]) };
 static const float trade_weight = 0.72F;
 
+/* words.def as a question is held against it, made of its rows once in a process. */
+enum {
+    STOP_SLOTS = 1024, /* twice as many as there are, so that one is found soon */
+    SAID_SLOTS = 2048,
+    SAIDS_MAX = 2048,
+    NAMED_MAX = 1024,
+    ROWS = (SAMES + 63) / 64,
+};
+struct stem {
+    char at[WORDS_STEM_MAX + 1];
+    uint8_t len;
+};
+struct said { /* but for ~a */
+    struct str word;
+    struct stem stem;
+    uint16_t row, next; /* next: one more than that of the next in its slot; 0: none */
+};
+static struct tables {
+    bool made;
+    struct str stops[STOP_SLOTS]; /* each where slot_of_stop says */
+    unsigned stop_count;
+    struct said saids[SAIDS_MAX];
+    unsigned said_count;
+    uint16_t said_slots[SAID_SLOTS]; /* by the hash of a stem: one more than a said's index */
+    struct stem named[NAMED_MAX];
+    uint16_t named_from[SAMES + 1]; /* of each row; of the next: their end */
+    struct phrases phrases, parts;  /* a_b and what has no blanks; ~a */
+    struct phrases wishes;          /* rows: enum type */
+} tables;
+enum type { OF_DISTRIBUTION, OF_RATE };
+
+static void make_tables(struct tables *t);
 static void read_wishes(struct words *w, struct str text);
-static void take_phrases(struct words *w, struct buf *text);
+static void take_phrases(struct words *w, struct str text);
 static void take_words(struct words *w, struct str text);
-static void take_word(struct words *w, struct str word);
+static void take_word(struct words *w, struct str word, const phrases_found parts);
 static void take_joined(struct words *w, struct str before, struct str word);
 static bool is_stop(struct str word);
 static int begin_group(struct words *w, struct str own);
 static void add(struct words *w, unsigned group, struct str word, float weight);
-static void add_named(struct words *w, unsigned group, const struct same *s, float weight);
+static void add_stem(struct words *w, unsigned group, const struct stem *stem, float weight);
+static void add_named(struct words *w, unsigned group, unsigned row, float weight);
 
 void words_read(struct words *w, struct str question)
 {
     *w = (struct words){0};
+    if (!tables.made)
+        make_tables(&tables);
     if (question.len > WORDS_QUESTION_MAX)
         question.len = WORDS_QUESTION_MAX;
     scoped_buf(text, WORDS_TEXT_MAX);
     words_normalise(question, &text);
     read_wishes(w, buf_str(&text));
-    take_phrases(w, &text);
+    take_phrases(w, (struct str){text.at, text.len});
     take_words(w, buf_str(&text));
 }
 
@@ -101,25 +137,18 @@ void words_normalise(struct str text, struct buf *b)
     buf_putc(b, ' ');
 }
 
-static bool has(struct str text, const char *needle)
-{
-    return text.len > 0 && memmem(text.at, text.len, needle, strlen(needle)) != NULL;
-}
-
 /* Before the stop words go: these say nothing of a name, but of its type. */
 static void read_wishes(struct words *w, struct str text)
 {
-    static const char *const distributions[] = {
-        "percentil", "quantil", "median",         "perzentil", " p50 ",       " p90 ",
-        " p95 ",     " p99 ",   " p999 ",         "histogram", "mediana",     "百分位",
-        "分位",      "中位",    "パーセンタイル", "中央値",    "distribution"};
-    static const char *const rates[] = {"per second", " rate ", "pro sekunde", "por segundo",
-                                        "毎秒",       "每秒",   "1秒",         "per minute",
-                                        " rps ",      " qps ",  "throughput",  "/s "};
-    for (size_t i = 0; i < sizeof(distributions) / sizeof(distributions[0]); i++)
-        w->wants_distribution = w->wants_distribution || has(text, distributions[i]);
-    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
-        w->wants_rate = w->wants_rate || has(text, rates[i]);
+    phrases_found found = {0};
+    phrases_find(&tables.wishes, text, found);
+    unsigned count = tables.wishes.count;
+    for (unsigned i = phrases_next(found, 0, count); i < count;
+         i = phrases_next(found, i + 1, count)) {
+        bool rate = tables.wishes.all[i].row == OF_RATE;
+        w->wants_rate = w->wants_rate || rate;
+        w->wants_distribution = w->wants_distribution || !rate;
+    }
 }
 
 /* In languages without blanks between words all are phrases. */
@@ -128,54 +157,47 @@ static bool is_phrase(struct str said)
     return (unsigned char)said.at[0] >= 0xE3 || memchr(said.at, '_', said.len) != NULL;
 }
 
-/* As it stands in a question: " a b ", or the bare letters where there are no blanks. */
-static void write_phrase(struct str said, struct buf *b)
-{
-    bool bare = (unsigned char)said.at[0] >= 0xE3;
-    buf_clear(b);
-    buf_puts(b, bare ? "" : " ");
-    for (size_t i = 0; i < said.len; i++)
-        buf_putc(b, said.at[i] == '_' ? ' ' : said.at[i]);
-    buf_puts(b, bare ? "" : " ");
-}
-
 /* What is found is taken out, so that a part of it is not found again. */
-static bool take(struct buf *text, struct buf *phrase)
+static bool take(struct str text, const struct phrase *p)
 {
-    char *at = memmem(text->at, text->len, phrase->at, phrase->len);
+    char *at = (char *)phrase_find(p, text);
     if (!at)
         return false;
-    memset(at, ' ', phrase->len);
+    memset(at, ' ', phrase_len(p));
     return true;
 }
 
-static void take_phrases(struct words *w, struct buf *text)
+static void take_phrases(struct words *w, struct str text)
 {
-    scoped_buf(phrase, 128);
-    for (size_t i = 0; i < SAMES; i++) {
-        struct str rest = str_of(sames[i].said), said;
-        bool found = false;
-        while (str_split(&rest, ' ', &said)) {
-            if (said.len == 0 || !is_phrase(said))
-                continue;
-            write_phrase(said, &phrase);
-            found = take(text, &phrase) || found;
-        }
-        int group = found ? begin_group(w, STR("")) : -1;
+    const struct phrases *all = &tables.phrases;
+    phrases_found found = {0};
+    unsigned row = SAMES; /* none */
+    phrases_find(all, text, found);
+    for (unsigned i = phrases_next(found, 0, all->count); i < all->count;
+         i = phrases_next(found, i + 1, all->count)) {
+        if (!take(text, &all->all[i])) /* it was in one that was taken */
+            continue;
+        phrases_find(all, text, found); /* where it was are blanks now, for others to begin with */
+        if (all->all[i].row == row)
+            continue;
+        row = all->all[i].row;
+        int group = begin_group(w, STR(""));
         if (group >= 0)
-            add_named(w, (unsigned)group, &sames[i], 0.9F);
+            add_named(w, (unsigned)group, row, 0.9F);
     }
 }
 
 static void take_words(struct words *w, struct str text)
 {
     struct str word, before = {NULL, 0};
+    phrases_found parts = {0};
+    phrases_find(&tables.parts, text, parts);
     while (str_split(&text, ' ', &word)) {
         if (word.len == 0)
             continue;
         bool stop = is_stop(word);
         if (!stop) {
-            take_word(w, word);
+            take_word(w, word, parts);
             take_joined(w, before, word);
         }
         before = stop ? (struct str){NULL, 0} : word;
@@ -194,54 +216,68 @@ static void take_joined(struct words *w, struct str before, struct str word)
     add(w, w->group_count - 1, (struct str){joined, before.len + word.len}, 0.95F);
 }
 
-static bool is_stop(struct str word)
+/* Where it is, or an empty one where it belongs. */
+static struct str *slot_of_stop(struct tables *t, struct str word)
 {
-    for (size_t i = 0; i < STOPS; i++) {
-        struct str rest = str_of(stops[i]), stop;
-        while (str_split(&rest, ' ', &stop))
-            if (str_eq(stop, word))
-                return true;
+    size_t at = str_hash(STR_HASH_NONE, word) % STOP_SLOTS;
+    while (t->stops[at].len > 0 && !str_eq(t->stops[at], word))
+        at = (at + 1) % STOP_SLOTS;
+    return &t->stops[at];
+}
+
+static bool is_stop(struct str word) { return slot_of_stop(&tables, word)->len > 0; }
+
+static bool same_stem(const struct stem *stem, const char *at, size_t len)
+{
+    return stem->len == len && memcmp(stem->at, at, len) == 0;
+}
+
+static struct stem stem_of(struct str word)
+{
+    struct stem stem = {0};
+    stem.len = (uint8_t)words_stem(word, stem.at);
+    return stem;
+}
+
+static uint16_t *slot_of_stem(struct tables *t, const struct stem *stem)
+{
+    return &t->said_slots[str_hash(STR_HASH_NONE, (struct str){stem->at, stem->len}) % SAID_SLOTS];
+}
+
+/* Bits: the rows that say this word. ~a is found inside of longer words too; parts: those of them
+ * that are somewhere in the question. */
+static void rows_of(struct str word, const struct stem *stem, const phrases_found parts,
+                    uint64_t rows[ROWS])
+{
+    for (unsigned next = *slot_of_stem(&tables, stem); next > 0;) {
+        const struct said *s = &tables.saids[next - 1];
+        if (s->word.at[0] == word.at[0] && same_stem(stem, s->stem.at, s->stem.len))
+            rows[s->row / 64] |= 1ULL << (s->row % 64);
+        next = s->next;
     }
-    return false;
-}
-
-/* ~a is found inside of longer words too. */
-static bool says(struct str said, struct str word, struct str stem)
-{
-    char other[WORDS_STEM_MAX + 1];
-    if (said.len > 1 && said.at[0] == '~') {
-        said = str_skip(said, 1);
-        return word.len >= said.len && memmem(word.at, word.len, said.at, said.len) != NULL;
+    unsigned count = tables.parts.count;
+    for (unsigned i = phrases_next(parts, 0, count); i < count;
+         i = phrases_next(parts, i + 1, count)) {
+        const struct phrase *p = &tables.parts.all[i];
+        if (phrase_find(p, word))
+            rows[p->row / 64] |= 1ULL << (p->row % 64);
     }
-    if (said.len == 0 || said.at[0] != word.at[0])
-        return false;
-    return str_eq(stem, (struct str){other, words_stem(said, other)});
 }
 
-static bool row_says(const struct same *s, struct str word, struct str stem)
+static void take_word(struct words *w, struct str word, const phrases_found parts)
 {
-    struct str rest = str_of(s->said), said;
-    while (str_split(&rest, ' ', &said))
-        if (says(said, word, stem))
-            return true;
-    return false;
-}
-
-static void take_word(struct words *w, struct str word)
-{
-    char text[WORDS_STEM_MAX + 1];
-    struct str stem = {text, words_stem(word, text)};
+    struct stem stem = stem_of(word);
     for (unsigned i = 0; i < w->count; i++)
-        if (w->words[i].weight >= 1 &&
-            str_eq(stem, (struct str){w->words[i].stem, w->words[i].len}))
+        if (w->words[i].weight >= 1 && same_stem(&stem, w->words[i].stem, w->words[i].len))
             return; /* it is asked for already */
     int group = begin_group(w, word);
     if (group < 0)
         return;
-    add(w, (unsigned)group, word, 1);
-    for (size_t i = 0; i < SAMES; i++)
-        if (row_says(&sames[i], word, stem))
-            add_named(w, (unsigned)group, &sames[i], trade_weight);
+    add_stem(w, (unsigned)group, &stem, 1);
+    uint64_t rows[ROWS] = {0};
+    rows_of(word, &stem, parts, rows);
+    for (unsigned i = phrases_next(rows, 0, SAMES); i < SAMES; i = phrases_next(rows, i + 1, SAMES))
+        add_named(w, (unsigned)group, i, trade_weight);
 }
 
 static int begin_group(struct words *w, struct str own)
@@ -256,13 +292,20 @@ static int begin_group(struct words *w, struct str own)
 
 static void add(struct words *w, unsigned group, struct str word, float weight)
 {
+    struct stem stem = stem_of(word);
+    add_stem(w, group, &stem, weight);
+}
+
+static void add_stem(struct words *w, unsigned group, const struct stem *stem, float weight)
+{
     struct word *added = &w->words[w->count];
-    if (w->count == WORDS_MAX || word.len == 0)
+    if (w->count == WORDS_MAX)
         return;
-    added->len = (uint8_t)words_stem(word, added->stem);
     for (unsigned i = 0; i < w->count; i++)
-        if (w->words[i].group == group && strcmp(w->words[i].stem, added->stem) == 0)
+        if (w->words[i].group == group && same_stem(stem, w->words[i].stem, w->words[i].len))
             return;
+    memcpy(added->stem, stem->at, sizeof(added->stem));
+    added->len = stem->len;
     added->group = (uint8_t)group;
     added->weight = weight;
     unsigned start = words_start(added->stem, added->len);
@@ -270,12 +313,11 @@ static void add(struct words *w, unsigned group, struct str word, float weight)
     w->first[start] = (uint8_t)(++w->count);
 }
 
-static void add_named(struct words *w, unsigned group, const struct same *s, float weight)
+static void add_named(struct words *w, unsigned group, unsigned row, float weight)
 {
-    struct str rest = str_of(s->named), named;
     float less = weight;
-    while (str_split(&rest, ' ', &named)) {
-        add(w, group, named, less);
+    for (unsigned i = tables.named_from[row]; i < tables.named_from[row + 1]; i++) {
+        add_stem(w, group, &tables.named[i], less);
         less *= 0.94F; /* the first are the likeliest */
     }
 }
@@ -291,20 +333,81 @@ bool words_near(struct str a, struct str b)
 bool words_respell(struct words *w, unsigned group)
 {
     struct str own = str_of(w->own[group]);
-    bool found = false;
     if (own.len < 4)
         return false;
-    for (size_t i = 0; i < SAMES && !found; i++) {
-        struct str rest = str_of(sames[i].said), said;
-        while (!found && str_split(&rest, ' ', &said)) {
-            if (said.len == 0 || is_phrase(said) || !words_near(own, said))
-                continue;
-            found = true;
-            add(w, group, said, 0.9F);
-            add_named(w, group, &sames[i], trade_weight);
+    for (unsigned i = 0; i < tables.said_count; i++) {
+        const struct said *s = &tables.saids[i];
+        if (is_phrase(s->word) || !words_near(own, s->word))
+            continue;
+        add_stem(w, group, &s->stem, 0.9F);
+        add_named(w, group, s->row, trade_weight);
+        return true;
+    }
+    return false;
+}
+
+/* ---- the tables ---- */
+
+static void make_wishes(struct phrases *wishes)
+{
+    static const char *const distributions[] = {
+        "percentil", "quantil", "median",         "perzentil", " p50 ",       " p90 ",
+        " p95 ",     " p99 ",   " p999 ",         "histogram", "mediana",     "百分位",
+        "分位",      "中位",    "パーセンタイル", "中央値",    "distribution"};
+    static const char *const rates[] = {"per second", " rate ", "pro sekunde", "por segundo",
+                                        "毎秒",       "每秒",   "1秒",         "per minute",
+                                        " rps ",      " qps ",  "throughput",  "/s "};
+    for (size_t i = 0; i < sizeof(distributions) / sizeof(distributions[0]); i++)
+        phrases_add(wishes, phrase_part(str_of(distributions[i])), OF_DISTRIBUTION);
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+        phrases_add(wishes, phrase_part(str_of(rates[i])), OF_RATE);
+}
+
+static void make_said(struct tables *t, struct str word, unsigned row)
+{
+    CHECK(t->said_count < SAIDS_MAX);
+    struct said *s = &t->saids[t->said_count++];
+    *s = (struct said){.word = word, .stem = stem_of(word), .row = (uint16_t)row};
+    uint16_t *slot = slot_of_stem(t, &s->stem);
+    s->next = *slot;
+    *slot = (uint16_t)t->said_count;
+    if (is_phrase(word))
+        phrases_add(&t->phrases, phrase_of(word), row);
+}
+
+static void make_row(struct tables *t, unsigned row)
+{
+    struct str rest = str_of(sames[row].said), word;
+    while (str_split(&rest, ' ', &word)) {
+        if (word.at[0] == '~')
+            phrases_add(&t->parts, phrase_part(str_skip(word, 1)), row);
+        else
+            make_said(t, word, row);
+    }
+    unsigned count = t->named_from[row];
+    rest = str_of(sames[row].named);
+    while (str_split(&rest, ' ', &word)) {
+        CHECK(count < NAMED_MAX);
+        t->named[count++] = stem_of(word);
+    }
+    t->named_from[row + 1] = (uint16_t)count;
+}
+
+static void make_tables(struct tables *t)
+{
+    t->made = true;
+    for (size_t i = 0; i < STOPS; i++) {
+        struct str rest = str_of(stops[i]), word;
+        while (str_split(&rest, ' ', &word)) {
+            struct str *slot = slot_of_stop(t, word);
+            t->stop_count += slot->len == 0;
+            CHECK(t->stop_count <= STOP_SLOTS / 2);
+            *slot = word;
         }
     }
-    return found;
+    for (unsigned row = 0; row < SAMES; row++)
+        make_row(t, row);
+    make_wishes(&t->wishes);
 }
 
 /* ---- stems and parts ---- */
