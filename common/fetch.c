@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "common/check.h"
+#include "common/fetch_lane.h"
 #include "common/list.h"
 #include "common/utc.h"
 
@@ -22,7 +23,7 @@ enum {
     HEADER_BYTES_MAX = 16384, /* of the answer's headers, kept */
     IDLE_TICK_MS = 250,
     STREAM_BUFFER_BYTES = 2048,
-    CONNECTIONS_KEPT = 2048, /* idle ones: as many as there may be streams to one provider */
+    URGENT_PIECES = 4, /* of a stream, before its socket may wait for others */
     /* Of bodies, read in one pass of the loop: 3 ms where they are parsed at 100 MB/s. libcurl
      * itself reads up to 100 buffers of each in one go, and on at once while there is more. */
     PASS_BYTES = 256 * 1024,
@@ -32,10 +33,10 @@ enum {
 
 struct fetch_pool {
     struct loop *loop;
-    CURLM *multi;
+    struct lanes *lanes;
     CURLSH *share;       /* TLS sessions, for resumption by later requests */
     const char *ca_file; /* SSL_CERT_FILE: libcurl itself does not look at it */
-    struct loop_timer *timer, *idle;
+    struct loop_timer *idle;
     struct list running;  /* added to curl */
     struct list starting; /* not yet */
     struct list dying;    /* cancelled inside curl */
@@ -44,14 +45,12 @@ struct fetch_pool {
     size_t pass_bytes;
     unsigned active;
     uint64_t requests, connections;
-    bool inside; /* a curl call is on the stack */
-    bool by_timer;
-    bool due; /* the timer is to be set to 0 at the end of the pass */
     bool later, closing;
 };
 
 struct fetch {
     struct fetch_pool *pool;
+    struct lane *lane; /* NULL: curl does not have it */
     struct list node;
     struct list place; /* in pool->paused, while it is */
     uint64_t pass;     /* in which pass_bytes came */
@@ -67,93 +66,24 @@ struct fetch {
     struct fetch_handler handler;
     void *arg;
     bool cancelled, head_done, collect, encoded;
+    bool alone;                /* on its connection: no HTTP/2 */
+    unsigned pieces;           /* of its body, as they came; counted to URGENT_PIECES */
     enum fetch_status failure; /* FETCH_OK: none of our own making */
     int http_status;
     int64_t started_ms, byte_ms, idle_ms;
+    int64_t total_ms; /* of a stream; 0: none. A timer of libcurl's would be moved by each token */
     uint64_t body_bytes, body_bytes_max, body_bytes_keep;
     struct buf got;   /* of collect */
     struct buf heads; /* name NUL value NUL … */
     unsigned head_count;
 };
 
-/* ---- curl tells us what to watch ---- */
-
 static void bound_encoded(struct fetch *f);
 static void on_idle_tick(void *arg);
 static void on_later(void *arg);
 static void on_pass(void *arg);
-static void take_messages(struct fetch_pool *p);
-
-static void act(struct fetch_pool *p, curl_socket_t fd, int events)
-{
-    int running;
-    CHECK(!p->inside);
-    p->inside = true;
-    curl_multi_socket_action(p->multi, fd, events, &running);
-    p->inside = false;
-    take_messages(p);
-}
-
-struct watch {
-    struct fetch_pool *pool;
-    struct loop_fd *io;
-    curl_socket_t fd;
-};
-
-static void on_socket(void *arg, unsigned events)
-{
-    struct watch *w = arg;
-    act(w->pool, w->fd,
-        ((events & LOOP_READ) ? CURL_CSELECT_IN : 0) |
-            ((events & LOOP_WRITE) ? CURL_CSELECT_OUT : 0));
-}
-
-static int on_watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *assigned)
-{
-    struct fetch_pool *p = arg;
-    struct watch *w = assigned;
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (w)
-            loop_fd_free(w->io);
-        free(w);
-        curl_multi_assign(p->multi, fd, NULL);
-        return 0;
-    }
-    unsigned events =
-        ((what & CURL_POLL_IN) ? LOOP_READ : 0u) | ((what & CURL_POLL_OUT) ? LOOP_WRITE : 0u);
-    if (w) {
-        loop_fd_set(w->io, events);
-        return 0;
-    }
-    w = xcalloc(1, sizeof(*w));
-    w->pool = p;
-    w->fd = fd;
-    w->io = loop_fd_new(p->loop, fd, events, on_socket, w);
-    curl_multi_assign(p->multi, fd, w);
-    return 0;
-}
-
-static int on_timeout_wanted(CURLM *multi, long after_ms, void *arg)
-{
-    struct fetch_pool *p = arg;
-    (void)multi;
-    /* A timer that its own callback sets to 0 would come again before anything else does. */
-    p->due = after_ms == 0 && p->by_timer;
-    if (after_ms < 0 || p->due)
-        loop_timer_stop(p->timer);
-    else
-        loop_timer_set(p->timer, after_ms, 0);
-    return 0;
-}
-
-static void on_timer(void *arg)
-{
-    struct fetch_pool *p = arg;
-    p->by_timer = true;
-    act(p, CURL_SOCKET_TIMEOUT, 0);
-    p->by_timer = false;
-}
+static void on_acted(void *arg);
+static void on_ended(void *arg, CURL *easy, CURLcode code);
 
 static int on_new_connection(void *arg, curl_socket_t fd, curlsocktype purpose)
 {
@@ -181,6 +111,7 @@ static void *wiping_realloc(void *take_bytes, size_t size)
 
 struct fetch_pool *fetch_pool_new(struct loop *l)
 {
+    static const struct lanes_handler handler = {on_acted, on_ended};
     struct fetch_pool *p = xcalloc(1, sizeof(*p));
     CHECK(curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, secret_wiping_free, wiping_realloc,
                                strdup, calloc) == CURLE_OK);
@@ -191,17 +122,11 @@ struct fetch_pool *fetch_pool_new(struct loop *l)
     list_init(&p->dying);
     list_init(&p->paused);
     loop_on_write(l, on_pass, p);
-    p->timer = loop_timer_new(l, on_timer, p);
     p->idle = loop_timer_new(l, on_idle_tick, p);
-    p->multi = curl_multi_init();
+    p->lanes = lanes_new(l, &handler, p);
     p->share = curl_share_init();
-    CHECK(p->multi != NULL && p->share != NULL);
+    CHECK(p->share != NULL);
     curl_share_setopt(p->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-    curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
-    curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
-    curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, on_timeout_wanted);
-    curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
-    curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
     return p;
 }
 
@@ -209,12 +134,11 @@ void fetch_pool_free(struct fetch_pool *p)
 {
     if (!p)
         return;
-    CHECK(p->active == 0 && !p->inside && list_empty(&p->dying));
+    CHECK(p->active == 0 && !lanes_inside(p->lanes) && list_empty(&p->dying));
     p->closing = true;
     loop_off(p->loop, p);
-    curl_multi_cleanup(p->multi);
+    lanes_free(p->lanes);
     curl_share_cleanup(p->share);
-    loop_timer_free(p->timer);
     loop_timer_free(p->idle);
     if (!p->later) /* else on_later is still to come */
         free(p);
@@ -222,13 +146,19 @@ void fetch_pool_free(struct fetch_pool *p)
 
 /* ---- the end of a fetch ---- */
 
+static void leave_lane(struct fetch *f)
+{
+    if (f->lane)
+        lane_remove(f->lane, f->easy);
+    f->lane = NULL;
+}
+
 static void fetch_free(struct fetch *f)
 {
     CHECK(f != NULL);
-    if (f->easy) {
-        curl_multi_remove_handle(f->pool->multi, f->easy); /* no harm when it was never added */
+    leave_lane(f);
+    if (f->easy)
         curl_easy_cleanup(f->easy);
-    }
     curl_slist_free_all(f->headers);
     secret_wiping_free(f->body);
     for (size_t i = 0; i < sizeof(f->secrets) / sizeof(*f->secrets); i++)
@@ -252,8 +182,7 @@ static void finish(struct fetch *f, enum fetch_status status, const char *error)
     list_remove(&f->node);
     list_remove(&f->place);
     f->pool->active--;
-    if (f->easy)
-        curl_multi_remove_handle(f->pool->multi, f->easy);
+    leave_lane(f);
     f->cancelled = true; /* a cancel from inside on_done changes nothing */
     f->handler.on_done(f->arg, &r);
     fetch_free(f);
@@ -267,21 +196,30 @@ void fetch_cancel(struct fetch *f)
     f->pool->active--;
     list_remove(&f->node);
     list_remove(&f->place);
-    if (f->pool->inside)
-        list_push(&f->pool->dying, &f->node); /* take_messages frees it */
+    if (lanes_inside(f->pool->lanes))
+        list_push(&f->pool->dying, &f->node); /* on_acted frees it */
     else
         fetch_free(f);
+}
+
+static bool is_connected(CURL *easy)
+{
+    curl_off_t connected_us = 0; /* stays 0 where a connection is used again */
+    long sent_bytes = 0;
+    curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+    curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent_bytes);
+    return connected_us > 0 || sent_bytes > 0;
+}
+
+static const char *too_late(CURL *easy)
+{
+    return is_connected(easy) ? "no whole answer in time" : "no connection in time";
 }
 
 /* Words for people: never curl's error buffer, which names hosts. */
 static enum fetch_status explain(CURL *easy, CURLcode code, const char **error)
 {
-    curl_off_t connected_us = 0; /* stays 0 where a connection is used again */
-    long sent_bytes = 0;
     *error = curl_easy_strerror(code);
-    curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected_us);
-    curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent_bytes);
-    bool connected = connected_us > 0 || sent_bytes > 0;
     if (code == CURLE_OK) {
         *error = "";
         return FETCH_OK;
@@ -294,7 +232,7 @@ static enum fetch_status explain(CURL *easy, CURLcode code, const char **error)
         *error = "the connection was refused";
         return FETCH_REFUSED;
     }
-    if (code == CURLE_UNSUPPORTED_PROTOCOL && connected) { /* HTTP/0.9 */
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && is_connected(easy)) { /* HTTP/0.9 */
         *error = "the answer is not HTTP";
         return FETCH_BROKEN;
     }
@@ -311,7 +249,7 @@ static enum fetch_status explain(CURL *easy, CURLcode code, const char **error)
         code == CURLE_SSL_INVALIDCERTSTATUS)
         return FETCH_REFUSED;
     if (code == CURLE_OPERATION_TIMEDOUT) {
-        *error = connected ? "no whole answer in time" : "no connection in time";
+        *error = too_late(easy);
         return FETCH_TIMEOUT;
     }
     return FETCH_BROKEN;
@@ -329,41 +267,48 @@ static void finish_by_curl(struct fetch *f, CURLcode code)
         finish(f, status, error);
 }
 
-static void take_messages(struct fetch_pool *p)
+static void on_acted(void *arg)
 {
-    CURLMsg *m;
-    int left;
+    struct fetch_pool *p = arg;
     while (!list_empty(&p->dying))
         fetch_free(list_first(&p->dying, struct fetch, node));
-    while ((m = curl_multi_info_read(p->multi, &left)) != NULL) {
-        struct fetch *f = NULL;
-        if (m->msg != CURLMSG_DONE)
-            continue;
-        CURLcode code = m->data.result;
-        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &f);
-        finish_by_curl(f, code);
-    }
-    if (list_empty(&p->running))
-        loop_timer_stop(p->idle);
+}
+
+static void on_ended(void *arg, CURL *easy, CURLcode code)
+{
+    struct fetch *f = NULL;
+    (void)arg;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &f);
+    finish_by_curl(f, code);
+}
+
+/* Why it has waited for too long, or NULL. */
+static const char *late(const struct fetch *f, int64_t now_ms)
+{
+    if (f->idle_ms > 0 && list_empty(&f->place) && now_ms - f->byte_ms >= f->idle_ms)
+        return "nothing came for too long";
+    return f->total_ms > 0 && now_ms - f->started_ms >= f->total_ms ? too_late(f->easy) : NULL;
 }
 
 static void on_idle_tick(void *arg)
 {
     struct fetch_pool *p = arg;
-    int64_t now = loop_now_ms(p->loop);
-    struct fetch *late;
+    int64_t now_ms = loop_now_ms(p->loop);
+    struct fetch *found;
     do { /* from the start after each: on_done may cancel any of the others */
-        late = NULL;
+        found = NULL;
         list_each (&p->running, node, tmp) {
             struct fetch *f = list_of(node, struct fetch, node);
-            if (f->idle_ms > 0 && list_empty(&f->place) && now - f->byte_ms >= f->idle_ms) {
-                late = f;
+            if (late(f, now_ms)) {
+                found = f;
                 break;
             }
         }
-        if (late)
-            finish(late, FETCH_TIMEOUT, "nothing came for too long");
-    } while (late != NULL);
+        if (found)
+            finish(found, FETCH_TIMEOUT, late(found, now_ms));
+    } while (found != NULL);
+    if (list_empty(&p->running))
+        loop_timer_stop(p->idle);
 }
 
 /* ---- bytes come in ---- */
@@ -416,6 +361,9 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
     curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
     if (status < 200)
         return len;
+    long version = 0;
+    curl_easy_getinfo(f->easy, CURLINFO_HTTP_VERSION, &version);
+    f->alone = version < CURL_HTTP_VERSION_2_0;
     f->head_done = true;
     f->http_status = (int)status;
     drop_body(f);
@@ -456,21 +404,27 @@ static void on_pass(void *arg)
     struct fetch_pool *p = arg;
     p->pass++;
     p->pass_bytes = 0;
-    if (p->due)
-        loop_timer_set(p->timer, 0, 0);
-    p->due = false;
+    lanes_pass(p->lanes);
     if (list_empty(&p->paused))
         return;
     struct fetch *f = list_first(&p->paused, struct fetch, place);
+    struct lane *l = f->lane;
     list_remove(&f->place);
-    p->inside = true; /* what was kept is written before it returns */
-    CURLcode code = curl_easy_pause(f->easy, CURLPAUSE_CONT);
-    p->inside = false;
-    if (code != CURLE_OK && !f->cancelled) /* curl leaves it as it is */
+    CURLcode code = lane_unpause(l, f->easy); /* what was kept is written before it returns */
+    if (code != CURLE_OK && !f->cancelled)    /* curl leaves it as it is */
         finish_by_curl(f, code);
-    take_messages(p);
+    lane_take(l);
     if (!list_empty(&p->paused))
         loop_again(p->loop);
+}
+
+/* The first token is waited for by a person; those that follow may come together with others'. */
+static void tell_data(struct fetch *f, struct str bytes)
+{
+    if (f->alone && f->pieces == URGENT_PIECES)
+        lanes_may_wait(f->pool->lanes);
+    f->pieces += f->pieces < URGENT_PIECES;
+    f->handler.on_data(f->arg, bytes);
 }
 
 /* The bytes go by in pieces of any size; the piece that goes over the limit is the last. */
@@ -500,7 +454,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
     if (f->collect)
         CHECK(buf_add(&f->got, bytes, len));
     else
-        f->handler.on_data(f->arg, (struct str){bytes, len});
+        tell_data(f, (struct str){bytes, len});
     return f->cancelled ? 0 : len;
 }
 
@@ -644,7 +598,7 @@ static void set_options(struct fetch *f, const struct fetch_request *r)
     curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, f->pool);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)(r->connect_ms > 0 ? r->connect_ms : CONNECT_MS));
-    if (r->total_ms > 0)
+    if (r->total_ms > 0 && r->collect)
         curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)r->total_ms);
     if (!r->collect) /* thousands are open at once, and each keeps its buffer; default 16 KiB */
         curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)STREAM_BUFFER_BYTES);
@@ -667,6 +621,7 @@ struct fetch *fetch_start(struct fetch_pool *p, const struct fetch_request *r,
     f->arg = arg;
     f->collect = r->collect;
     f->idle_ms = r->idle_ms;
+    f->total_ms = r->collect ? 0 : r->total_ms;
     f->body_bytes_keep = r->collect ? r->body_bytes_keep : 0;
     f->body_bytes_max = r->body_bytes_max > 0 ? r->body_bytes_max : BODY_BYTES_MAX;
     if (f->body_bytes_keep > 0)
@@ -706,9 +661,10 @@ static void on_later(void *arg)
         struct fetch *f = list_first(&p->starting, struct fetch, node);
         list_remove(&f->node);
         list_push(&p->running, &f->node);
-        if (f->easy == NULL || curl_multi_add_handle(p->multi, f->easy) != CURLM_OK)
+        f->lane = f->easy ? lanes_add(p->lanes, f->easy) : NULL;
+        if (!f->lane)
             finish(f, FETCH_REFUSED, "the request has a header that cannot be sent");
-        else if (f->idle_ms > 0 && !loop_timer_active(p->idle))
+        else if ((f->idle_ms > 0 || f->total_ms > 0) && !loop_timer_active(p->idle))
             loop_timer_set(p->idle, IDLE_TICK_MS, IDLE_TICK_MS);
     }
 }

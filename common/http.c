@@ -445,6 +445,7 @@ struct http *http_new(struct loop *l, const struct http_config *c, const struct 
     list_init(&h->conns);
     list_init(&h->streams);
     list_init(&h->woken);
+    list_init(&h->round);
     if (http_listen(h, error) < 0) {
         free(h);
         return NULL;

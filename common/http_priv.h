@@ -48,6 +48,7 @@ struct http {
     struct list conns;   /* struct http_conn */
     struct list streams; /* live ones, the longest without output first */
     struct list woken;   /* streams that want to be looked at in this pass's flush */
+    struct list round;   /* a mark in it: those behind wait for the next flush */
     bool flush_due, flushing, run_due, closing;
     char *scratch; /* one chunk is put together here; see http_stream.c */
 };

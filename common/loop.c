@@ -5,8 +5,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 #include <uv.h>
 #include "common/check.h"
 #include "common/list.h"
@@ -14,7 +16,12 @@
 
 enum {
     RESOLVE_ADDRESSES_MAX = 256,
-    PASS_MS = 10, /* longest reading in a pass before it decides and writes */
+    PASS_MS = 10,              /* longest reading in a pass before it decides and writes */
+    BULK_NS = 2 * 1000 * 1000, /* longest reading of those that may wait, before others are asked */
+    BULK_AT_ONCE = 64,
+    GATHER_MS = 4,    /* between two readings of them, */
+    GATHER_FROM = 4,  /* while this many come in each millisecond */
+    GATHER_LOOK = 32, /* milliseconds over which that is counted */
 };
 
 struct call {
@@ -35,6 +42,14 @@ struct loop {
     bool again, stopping, hooks_taken;
     struct list timers, fds, signals, resolves;
     uint64_t resolve_id;
+    struct bulk {
+        int epoll;          /* -1: nobody may wait yet */
+        struct loop_fd *io; /* of it */
+        struct loop_timer *gather;
+        bool gathers;  /* io sleeps, the timer reads */
+        unsigned seen; /* since look_ms */
+        int64_t look_ms;
+    } bulk;
     struct metric *passes; /* NULL: not measured */
     uint64_t woke_ns;      /* when the first callback of this pass began; 0: none did */
 };
@@ -172,6 +187,7 @@ struct loop *loop_new(void)
     list_init(&l->fds);
     list_init(&l->signals);
     list_init(&l->resolves);
+    l->bulk.epoll = -1;
     return l;
 }
 
@@ -276,13 +292,16 @@ struct loop_fd {
     struct list in_loop;
     loop_fd_fn *fn; /* NULL: freed */
     void *arg;
+    int fd;
     unsigned events;
+    bool bulk; /* it may wait: it is in the set of those */
 };
 _Static_assert((int)LOOP_READ == (int)UV_READABLE && (int)LOOP_WRITE == (int)UV_WRITABLE &&
                    (int)LOOP_HANGUP == (int)UV_DISCONNECT,
                "our events are libuv's");
 
 static void on_poll(uv_poll_t *uv, int status, int events);
+static bool bulk_watch(struct loop_fd *f, unsigned before);
 
 static void poll_start(struct loop_fd *f)
 {
@@ -307,6 +326,7 @@ struct loop_fd *loop_fd_new(struct loop *l, int fd, unsigned events, loop_fd_fn 
     f->uv.data = f;
     f->fn = fn;
     f->arg = arg;
+    f->fd = fd;
     list_push(&l->fds, &f->in_loop);
     loop_fd_set(f, events);
     return f;
@@ -317,8 +337,11 @@ void loop_fd_set(struct loop_fd *f, unsigned events)
     CHECK((events & ~(unsigned)(LOOP_READ | LOOP_WRITE | LOOP_HANGUP)) == 0);
     if (events == f->events)
         return; /* libuv would ask the kernel twice all the same */
+    unsigned before = f->events;
     f->events = events;
-    if (events != 0)
+    if (f->bulk)
+        CHECK(bulk_watch(f, before) || events == 0);
+    else if (events != 0)
         poll_start(f);
     else
         uv_poll_stop(&f->uv);
@@ -328,9 +351,119 @@ void loop_fd_free(struct loop_fd *f)
 {
     if (!f)
         return;
+    if (f->bulk)
+        loop_fd_set(f, 0);
     f->fn = NULL;
     list_remove(&f->in_loop);
     uv_close((uv_handle_t *)&f->uv, on_closed); /* stops watching at once: fd may be closed now */
+}
+
+/* ---- those that may wait ----
+ * With thousands of streams hundreds of sockets are ready whenever the loop looks. In the set that
+ * is asked for all others they would stand between a person's turn and its answer. And each reading
+ * wakes threads and processes behind us: of a crowd that comes all the time several are read
+ * together. */
+
+static unsigned bulk_events(unsigned events)
+{
+    return ((events & LOOP_READ) ? EPOLLIN : 0u) | ((events & LOOP_WRITE) ? EPOLLOUT : 0u) |
+           ((events & LOOP_HANGUP) ? EPOLLRDHUP : 0u);
+}
+
+static bool bulk_watch(struct loop_fd *f, unsigned before)
+{
+    struct loop *l = f->uv.loop->data;
+    struct epoll_event e = {.events = bulk_events(f->events), .data = {.ptr = f}};
+    int what = f->events == 0 ? EPOLL_CTL_DEL : before == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    return epoll_ctl(l->bulk.epoll, what, f->fd, &e) == 0;
+}
+
+static void bulk_tell(struct loop_fd *f, unsigned events)
+{
+    unsigned told = ((events & EPOLLIN) ? LOOP_READ : 0u) |
+                    ((events & EPOLLOUT) ? LOOP_WRITE : 0u) |
+                    ((events & EPOLLRDHUP) ? LOOP_HANGUP : 0u);
+    if (f->fn != NULL)
+        f->fn(f->arg, (events & (EPOLLERR | EPOLLHUP)) ? f->events : told & f->events);
+}
+
+/* False: the time was over, and there may be more. Who was not told is told next time. */
+static bool bulk_read(struct loop *l)
+{
+    struct epoll_event ready[BULK_AT_ONCE];
+    uint64_t until_ns = uv_hrtime() + BULK_NS;
+    int count;
+    do {
+        count = epoll_wait(l->bulk.epoll, ready, BULK_AT_ONCE, 0);
+        for (int i = 0; i < count; i++) {
+            l->bulk.seen++;
+            bulk_tell(ready[i].data.ptr, ready[i].events);
+            if (uv_hrtime() >= until_ns)
+                return false;
+        }
+    } while (count == BULK_AT_ONCE);
+    return true;
+}
+
+/* Is it a crowd, to be read together? */
+static void bulk_look(struct loop *l)
+{
+    struct bulk *b = &l->bulk;
+    int64_t for_ms = loop_now_ms(l) - b->look_ms;
+    if (for_ms < GATHER_LOOK)
+        return;
+    bool crowd = b->seen >= for_ms * (b->gathers ? GATHER_FROM / 2 : GATHER_FROM);
+    b->seen = 0;
+    b->look_ms = loop_now_ms(l);
+    if (crowd == b->gathers)
+        return;
+    b->gathers = crowd;
+    loop_fd_set(b->io, crowd ? 0 : LOOP_READ);
+    if (crowd)
+        loop_timer_set(b->gather, GATHER_MS, 0);
+    else
+        loop_timer_stop(b->gather);
+}
+
+static void on_bulk(void *arg, unsigned events)
+{
+    (void)events;
+    (void)bulk_read(arg);
+    bulk_look(arg);
+}
+
+/* What is left comes after the others were asked. */
+static void on_gather(void *arg)
+{
+    struct loop *l = arg;
+    int64_t begun_ms = loop_now_ms(l);
+    bool all = bulk_read(l);
+    uv_update_time(&l->uv);
+    int64_t took_ms = loop_now_ms(l) - begun_ms;
+    loop_timer_set(l->bulk.gather, all && took_ms < GATHER_MS ? GATHER_MS - took_ms : 0, 0);
+    bulk_look(l);
+}
+
+/* False: there is no descriptor left for it. */
+static bool bulk_open(struct loop *l)
+{
+    if (l->bulk.epoll >= 0)
+        return true;
+    l->bulk.epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (l->bulk.epoll < 0)
+        return false;
+    l->bulk.io = loop_fd_new(l, l->bulk.epoll, LOOP_READ, on_bulk, l);
+    l->bulk.gather = loop_timer_new(l, on_gather, l);
+    l->bulk.look_ms = loop_now_ms(l);
+    return true;
+}
+
+void loop_fd_may_wait(struct loop_fd *f)
+{
+    if (f->bulk || !bulk_open(f->uv.loop->data) || (f->events != 0 && !bulk_watch(f, 0)))
+        return; /* it is as urgent as before, then */
+    f->bulk = true;
+    uv_poll_stop(&f->uv);
 }
 
 /* ---- signals ---- */
@@ -500,6 +633,8 @@ void loop_free(struct loop *l)
     uv_walk(&l->uv, close_other, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     CHECK(uv_loop_close(&l->uv) == 0);
+    if (l->bulk.epoll >= 0)
+        close(l->bulk.epoll);
     free(l->decide.at);
     free(l->write.at);
     free(l->later.at);

@@ -58,7 +58,10 @@ loop_fd_fn(void *arg,
 struct loop_fd;
 struct loop_fd *loop_fd_new(struct loop *l, int fd, unsigned events, loop_fd_fn *fn, void *arg);
 void loop_fd_set(struct loop_fd *f, unsigned events); /* 0: none for now */
-void loop_fd_free(struct loop_fd *f);                 /* NULL is fine */
+/* From now on it is one of many that are ready all the time, none of which is urgent: they are read
+ * after all others, for 2 ms at once, and at most every 4 ms while there are 4 or more in each. */
+void loop_fd_may_wait(struct loop_fd *f);
+void loop_fd_free(struct loop_fd *f); /* NULL is fine */
 
 /* First of all in a program that loop_on_signal will take SIGHUP, SIGUSR1 and SIGUSR2 of: until
  * then they end it, and its start takes as long as there is to read. */

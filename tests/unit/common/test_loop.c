@@ -498,6 +498,159 @@ static void a_loop_is_freed_with_all_that_is_left_on_it(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* ---- descriptors that may wait ---- */
+
+enum { CROWD = 300, CROWD_SPIN_US = 100 };
+
+struct crowd {
+    struct world *w;
+    struct one {
+        struct crowd *crowd;
+        int end;
+    } ones[CROWD];
+    struct loop_fd *fds[CROWD];
+    int ends[CROWD][2];
+    unsigned told, told_before, told_before_urgent;
+    unsigned passes, ticks;
+};
+
+static void on_crowd(void *arg, unsigned events)
+{
+    struct one *o = arg;
+    char bytes[64];
+    assert_int_equal(events, LOOP_READ);
+    o->crowd->told += (unsigned)recv(o->end, bytes, sizeof(bytes), 0);
+}
+static void on_one(void *arg, unsigned events)
+{
+    struct crowd *c = ((struct one *)arg)->crowd;
+    uint64_t until_ns = loop_hr_ns() + CROWD_SPIN_US * 1000;
+    (void)events;
+    if (c->told++ == 0) /* while the first of them is read, something urgent comes */
+        assert_int_equal(write(c->w->ends[1], "!", 1), 1);
+    while (loop_hr_ns() < until_ns)
+        ;
+}
+static void on_urgent(void *arg, unsigned events)
+{
+    struct crowd *c = arg;
+    (void)events;
+    if (c->told_before_urgent == 0) /* nobody reads what is there: it is told until the end */
+        c->told_before_urgent = c->told;
+    loop_stop(c->w->loop);
+}
+
+static struct crowd *crowd_new(struct world *w, loop_fd_fn *fn)
+{
+    struct crowd *c = xcalloc(1, sizeof(*c));
+    c->w = w;
+    for (unsigned i = 0; i < CROWD; i++) {
+        CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, c->ends[i]) == 0);
+        c->ones[i] = (struct one){c, c->ends[i][0]};
+        c->fds[i] = loop_fd_new(w->loop, c->ends[i][0], LOOP_READ, fn, &c->ones[i]);
+        loop_fd_may_wait(c->fds[i]);
+        loop_fd_may_wait(c->fds[i]); /* again: no harm */
+    }
+    return c;
+}
+static void crowd_free(struct crowd *c)
+{
+    for (unsigned i = 0; i < CROWD; i++) {
+        loop_fd_free(c->fds[i]);
+        close(c->ends[i][0]);
+        close(c->ends[i][1]);
+    }
+    free(c);
+}
+
+static void others_are_asked_between_many_that_may_wait(void **state)
+{
+    struct world *w = *state;
+    struct crowd *c = crowd_new(w, on_one);
+    w->fd = loop_fd_new(w->loop, w->ends[0], LOOP_READ, on_urgent, c);
+    for (unsigned i = 0; i < CROWD; i++)
+        assert_int_equal(write(c->ends[i][1], "x", 1), 1);
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "");
+    assert_in_range(c->told_before_urgent, 1, CROWD / 2); /* of 30 ms of reading */
+    crowd_free(c);
+}
+
+static void on_crowd_pass(void *arg)
+{
+    struct crowd *c = arg;
+    c->passes += c->told != c->told_before;
+    c->told_before = c->told;
+}
+static void on_crowd_tick(void *arg)
+{
+    struct crowd *c = arg;
+    for (unsigned i = 0; i < 20; i++)
+        (void)!write(c->ends[(c->ticks * 20 + i) % CROWD][1], "x", 1);
+    if (++c->ticks % 100 != 0)
+        return;
+    if (c->passes * 2 < 100) /* as often as they come, without: on a busy machine at times too */
+        loop_stop(c->w->loop);
+    c->passes = 0;
+}
+
+static void a_crowd_that_comes_all_the_time_is_read_together(void **state)
+{
+    struct world *w = *state;
+    struct crowd *c = crowd_new(w, on_crowd);
+    w->timer = loop_timer_new(w->loop, on_crowd_tick, c);
+    loop_timer_set(w->timer, 1, 1);
+    loop_on_decide(w->loop, on_crowd_pass, c);
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "");
+    loop_timer_stop(w->timer); /* and when few come they are read at once, none is forgotten */
+    unsigned sent = c->ticks * 20;
+    loop_timer_set(w->end, 200, 0);
+    loop_run(w->loop);
+    assert_int_equal(c->told, sent);
+    assert_int_equal(write(c->ends[7][1], "x", 1), 1);
+    loop_timer_set(w->end, 200, 0);
+    loop_run(w->loop);
+    assert_int_equal(c->told, sent + 1);
+    loop_off(w->loop, c);
+    crowd_free(c);
+}
+
+static void on_freeing(void *arg, unsigned events)
+{
+    struct crowd *c = ((struct one *)arg)->crowd;
+    (void)events;
+    c->told++;
+    for (unsigned i = 0; i < CROWD; i++) {
+        loop_fd_free(c->fds[i]);
+        c->fds[i] = NULL;
+    }
+    loop_stop(c->w->loop);
+}
+
+static void who_may_wait_can_be_freed_sleep_and_hang_up(void **state)
+{
+    struct world *w = *state;
+    struct crowd *c = crowd_new(w, on_freeing);
+    for (unsigned i = 0; i < CROWD; i++)
+        loop_fd_set(c->fds[i], 0); /* nobody listens now */
+    for (unsigned i = 0; i < CROWD; i++)
+        assert_int_equal(write(c->ends[i][1], "x", 1), 1);
+    loop_timer_set(w->end, 50, 0);
+    loop_run(w->loop);
+    assert_int_equal(c->told, 0);
+    for (unsigned i = 0; i < CROWD; i++)
+        loop_fd_set(c->fds[i], LOOP_READ);
+    loop_run(w->loop); /* the first frees all: the others of the same reading are not told */
+    assert_int_equal(c->told, 1);
+    crowd_free(c);
+    c = crowd_new(w, on_freeing);
+    shutdown(c->ends[3][1], SHUT_RDWR);
+    loop_run(w->loop);
+    assert_int_equal(c->told, 1);
+    crowd_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -521,6 +674,9 @@ int main(void)
         TEST(a_forgotten_name_calls_nobody),
         TEST(a_loop_may_open_as_many_files_as_the_system_lets_it),
         TEST(a_loop_is_freed_with_all_that_is_left_on_it),
+        TEST(others_are_asked_between_many_that_may_wait),
+        TEST(a_crowd_that_comes_all_the_time_is_read_together),
+        TEST(who_may_wait_can_be_freed_sleep_and_hang_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
