@@ -21,7 +21,7 @@ enum {
 
 struct turns {
     struct map *by_id;
-    struct list all;
+    struct list all;       /* first those that await a worker: the janitor passes thousands over */
     struct list bringings; /* the store is being asked whether they are of use */
     unsigned driven;
 };
@@ -43,20 +43,18 @@ static void bringing_free(struct bringing *o)
     free(o);
 }
 
-static const char *place_name(enum turn_place p)
-{
-    static const char *const names[] = {
+static const char *const place_names[] = {
 #define X(name) #name,
-        TURN_PLACES(X)
+    TURN_PLACES(X)
 #undef X
-    };
-    return names[p];
-}
+};
 
 static bool driven(enum turn_place p)
 {
     return p == PLACE_BEGINNING || p == PLACE_QUEUED || p == PLACE_RUNNING || p == PLACE_CLAIMING;
 }
+
+static bool awaits_worker(enum turn_place p) { return p == PLACE_QUEUED || p == PLACE_CLAIMING; }
 
 static void release_later(struct turn *t);
 static void on_follower_left(struct followed *live);
@@ -67,14 +65,14 @@ static void move(struct turn *t, enum turn_place to)
 {
     struct turns *all = t->gateway->turns;
     log_debug("turn.place", "turn=%s epoch=%u from=%s to=%s", traced_log(t->live.turn), t->epoch,
-              place_name(t->place), place_name(to));
+              place_names[t->place], place_names[to]);
     if (t->place == PLACE_QUEUED)
         spans_left_queue(&t->spans, t->gateway->otlp);
     if (to == PLACE_QUEUED)
         spans_queued(&t->spans);
     if (driven(t->place) && !driven(to)) {
         struct turn_facts facts = {t->live.session, t->live.turn, t->epoch};
-        spans_end(&t->spans, t->gateway->otlp, &facts, place_name(to));
+        spans_end(&t->spans, t->gateway->otlp, &facts, place_names[to]);
         all->driven--;
         dispatch_done(&t->gateway->dispatch, &t->entry);
         dispatch_passed(&t->entry);
@@ -84,6 +82,8 @@ static void move(struct turn *t, enum turn_place to)
         feeds_stop(&t->live);
     }
     t->place = to;
+    list_remove(&t->node);
+    (awaits_worker(to) ? list_unshift : list_push)(&all->all, &t->node);
     if (to == PLACE_ENDED)
         credentials_free(&t->credentials); /* nobody needs the token any more */
     metric_set(gateway_metric(METRIC_turns_live), all->driven);
@@ -765,9 +765,11 @@ void turns_tick(struct gateway *g)
     int64_t now_ms = loop_now_ms(g->loop);
     list_each (&g->turns->all, node, next) {
         struct turn *t = list_of(node, struct turn, node);
+        if (!awaits_worker(t->place))
+            break;
         if (t->place == PLACE_QUEUED)
             tick_queued(t, now_ms);
-        else if (t->place == PLACE_CLAIMING && !t->store_call && now_ms >= t->held_ms)
+        else if (!t->store_call && now_ms >= t->held_ms)
             ask_claim(t);
     }
     metric_set(gateway_metric(METRIC_turns_queued), g->dispatch.queued);
