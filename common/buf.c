@@ -99,9 +99,30 @@ bool buf_putc(struct buf *b, char c)
     return buf_add(b, &c, 1);
 }
 
+static bool put_digits(struct buf *b, uint64_t n, bool minus)
+{
+    char text[21]; /* 20 digits of the largest, or a sign and 19 */
+    size_t at = sizeof(text);
+    do
+        text[--at] = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    if (minus)
+        text[--at] = '-';
+    return buf_add(b, text + at, sizeof(text) - at);
+}
+
+bool buf_u64(struct buf *b, uint64_t n) { return put_digits(b, n, false); }
+
+bool buf_i64(struct buf *b, int64_t n)
+{
+    return put_digits(b, n < 0 ? 0 - (uint64_t)n : (uint64_t)n, n < 0);
+}
+
 bool buf_printf(struct buf *b, const char *format, ...)
 {
     va_list args, again;
+    if (b->at == NULL && b->max_bytes > 0)
+        (void)buf_reserve(b, 1); /* most fits then, and is not formatted twice */
     va_start(args, format);
     va_copy(again, args);
     /* The byte past cap is there for the NUL. */

@@ -35,6 +35,8 @@ bool buf_add(struct buf *b, const void *bytes,
 bool buf_add_str(struct buf *b, struct str s);
 bool buf_puts(struct buf *b, const char *text);
 bool buf_putc(struct buf *b, char c);
+bool buf_u64(struct buf *b, uint64_t n); /* in decimal, as buf_printf would, at a tenth of it */
+bool buf_i64(struct buf *b, int64_t n);
 bool buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_drop(struct buf *b, size_t len); /* forget the first len bytes */
 const char *buf_cstr(struct buf *b);      /* NUL-terminated view, valid until the next change */

@@ -83,7 +83,7 @@ void json_field(struct buf *b, const char *key, struct str value)
 void json_field_u64(struct buf *b, const char *key, uint64_t value)
 {
     json_key(b, key);
-    buf_printf(b, "%llu", (unsigned long long)value);
+    buf_u64(b, value);
 }
 
 void json_field_bool(struct buf *b, const char *key, bool value)

@@ -15,7 +15,12 @@ bool str_eq(struct str a, struct str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
 
-bool str_is(struct str a, const char *text) { return str_eq(a, str_of(text)); }
+bool str_is(struct str a, const char *text)
+{
+    if (a.len == 0 || !text)
+        return a.len == 0 && (!text || text[0] == '\0');
+    return a.at[0] == text[0] && str_eq(a, str_of(text)); /* most differ in their first letter */
+}
 
 bool str_starts(struct str a, struct str prefix)
 {

@@ -1,5 +1,7 @@
 #include "proto/usage.h"
 
+#include "common/json.h"
+
 void usage_add(struct usage *u, const struct usage *more)
 {
     u->input_tokens += more->input_tokens;
@@ -11,9 +13,10 @@ void usage_add(struct usage *u, const struct usage *more)
 void usage_json(struct buf *b, const struct usage *u)
 {
     enum { DOLLAR = 1000000 };
-    buf_printf(b, "{\"input_tokens\":%llu,\"output_tokens\":%llu,\"cached_input_tokens\":%llu",
-               (unsigned long long)u->input_tokens, (unsigned long long)u->output_tokens,
-               (unsigned long long)u->cached_tokens);
+    buf_putc(b, '{');
+    json_field_u64(b, "input_tokens", u->input_tokens);
+    json_field_u64(b, "output_tokens", u->output_tokens);
+    json_field_u64(b, "cached_input_tokens", u->cached_tokens);
     if (u->cost > 0)
         buf_printf(b, ",\"cost\":%llu.%06llu", (unsigned long long)(u->cost / DOLLAR),
                    (unsigned long long)(u->cost % DOLLAR));

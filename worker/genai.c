@@ -37,7 +37,10 @@ static struct metric *known(const char *name, const char *labels, const char *he
 {
     static struct map *made;
     scoped_buf(key, 2048);
-    buf_printf(&key, "%s{%s}", name, labels);
+    buf_puts(&key, name);
+    buf_putc(&key, '{');
+    buf_puts(&key, labels);
+    buf_putc(&key, '}');
     if (!made)
         made = map_new();
     struct metric *m = map_get(made, buf_str(&key));
@@ -71,7 +74,9 @@ static void count(const char *name, const char *labels, const char *help, uint64
 /* A label's value (Prometheus text format). What would break a line becomes a blank. */
 static void label(struct buf *b, const char *name, const char *value)
 {
-    buf_printf(b, "%s%s=\"", b->len > 0 ? "," : "", name);
+    buf_puts(b, b->len > 0 ? "," : "");
+    buf_puts(b, name);
+    buf_puts(b, "=\"");
     for (const char *c = value; *c; c++) {
         if (*c == '"' || *c == '\\')
             buf_putc(b, '\\');

@@ -139,7 +139,7 @@ void command_str(struct store_command *cmd, struct str s)
 
 void command_num(struct store_command *cmd, int64_t n)
 {
-    buf_printf(&cmd->bytes, "%lld", (long long)n);
+    buf_i64(&cmd->bytes, n);
     command_cut(cmd);
 }
 

@@ -13,7 +13,8 @@ static void put_id(struct store_command *cmd, struct id id)
 
 static void put_key(struct store_command *cmd, char kind, struct id session, const char *more)
 {
-    buf_printf(&cmd->bytes, "p:%c:{", kind);
+    const char head[] = {'p', ':', kind, ':', '{'};
+    buf_add(&cmd->bytes, head, sizeof(head));
     put_id(cmd, session);
     buf_puts(&cmd->bytes, "}");
     buf_puts(&cmd->bytes, more);

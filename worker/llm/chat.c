@@ -179,7 +179,9 @@ static void write_tools(struct buf *b, const struct llm_request *r)
         buf_puts(b, "{\"type\":\"function\",\"function\":{");
         json_field(b, "name", str_of(t->name));
         json_field(b, "description", str_of(t->description));
-        buf_printf(b, ",\"parameters\":%s}}", t->schema_json);
+        buf_puts(b, ",\"parameters\":");
+        buf_puts(b, t->schema_json);
+        buf_puts(b, "}}");
     }
     if (r->tool_count > 0)
         buf_putc(b, ']');

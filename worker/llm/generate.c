@@ -126,7 +126,7 @@ static void write_tools(struct buf *b, const struct llm_request *r)
         buf_puts(b, i == 0 ? ",\"tools\":[{\"functionDeclarations\":[{" : ",{");
         json_field(b, "name", str_of(t->name));
         json_field(b, "description", str_of(t->description));
-        buf_printf(b, ",\"parametersJsonSchema\":%s", t->schema_json);
+        json_field_raw(b, "parametersJsonSchema", str_of(t->schema_json));
         buf_puts(b, i + 1 == r->tool_count ? "}]}]" : "}");
     }
 }

@@ -148,7 +148,7 @@ static void write_tools(struct buf *b, const struct llm_request *r)
         buf_puts(b, i == 0 ? ",\"tools\":[{" : ",{");
         json_field(b, "name", str_of(t->name));
         json_field(b, "description", str_of(t->description));
-        buf_printf(b, ",\"input_schema\":%s", t->schema_json);
+        json_field_raw(b, "input_schema", str_of(t->schema_json));
         if (i + 1 == r->tool_count)
             buf_puts(b, breakpoint);
         buf_puts(b, i + 1 == r->tool_count ? "}]" : "}");

@@ -53,7 +53,9 @@ void reply_free(struct reply *r)
 
 void reply_know_tool(struct reply *r, const char *tool_name)
 {
-    buf_printf(&r->tool_names, "%s%s\n", r->tool_names.len == 0 ? "\n" : "", tool_name);
+    buf_puts(&r->tool_names, r->tool_names.len == 0 ? "\n" : "");
+    buf_puts(&r->tool_names, tool_name);
+    buf_putc(&r->tool_names, '\n');
 }
 
 void reply_thinks_first(struct reply *r) { r->thinks_first = r->think.opened = true; }

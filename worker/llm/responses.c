@@ -115,7 +115,8 @@ static void write_tools(struct buf *b, const struct llm_request *r)
         json_field(b, "type", STR("function"));
         json_field(b, "name", str_of(t->name));
         json_field(b, "description", str_of(t->description));
-        buf_printf(b, ",\"parameters\":%s,\"strict\":false", t->schema_json);
+        json_field_raw(b, "parameters", str_of(t->schema_json));
+        json_field_bool(b, "strict", false);
         buf_puts(b, i + 1 == r->tool_count ? "}]" : "}");
     }
 }

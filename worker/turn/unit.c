@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
+#include "common/check.h"
 
 /* What a unit may stand for, in the base that results have. */
 static const struct unit units[] = {
@@ -35,6 +36,32 @@ static const struct unit units[] = {
     {"亿 億", {1e8}},
 };
 
+/* All their words, by what they begin with: a result of tools has a thousand numbers. */
+enum { UNITS = sizeof(units) / sizeof(units[0]), WORDS_MAX = 255 };
+static struct {
+    struct word {
+        struct str word;
+        uint8_t unit, next; /* next: one more than that of the next that begins like it; 0: none */
+    } words[WORDS_MAX];
+    unsigned count;
+    uint8_t first[256]; /* by the first byte, in lower case: one more than a word's index */
+} spelt;
+
+/* The last first, so that those that begin alike stand in the order of the table. */
+static void spell(void)
+{
+    for (unsigned i = UNITS; i-- > 0;) {
+        struct str rest = str_of(units[i].words), word;
+        while (str_split(&rest, ' ', &word)) {
+            CHECK(spelt.count < WORDS_MAX);
+            uint8_t *first = &spelt.first[tolower((unsigned char)word.at[0])];
+            spelt.words[spelt.count++] =
+                (struct word){.word = word, .unit = (uint8_t)i, .next = *first};
+            *first = (uint8_t)spelt.count;
+        }
+    }
+}
+
 const struct unit *unit_percent(void) { return &units[0]; }
 
 /* Of ASCII or of Latin with accents: a unit before it is a word's beginning. */
@@ -58,17 +85,18 @@ const struct unit *unit_find(struct str text, size_t at, size_t *len)
     size_t from = at < text.len && text.at[at] == ' ' ? at + 1 : at;
     const struct unit *found = NULL;
     size_t longest = 0;
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        struct str rest = str_of(units[i].words), word;
-        while (str_split(&rest, ' ', &word)) {
-            size_t end = from + word.len;
-            bool ascii = (unsigned char)word.at[0] < 0x80;
-            if (word.len <= longest || end > text.len || !same(text.at + from, word) ||
-                (ascii && word.at[0] != '%' && end < text.len && latin(text.at[end])))
-                continue;
-            found = &units[i];
-            longest = word.len;
-        }
+    if (spelt.count == 0)
+        spell();
+    unsigned next = from < text.len ? spelt.first[tolower((unsigned char)text.at[from])] : 0;
+    for (; next > 0; next = spelt.words[next - 1].next) {
+        struct str word = spelt.words[next - 1].word;
+        size_t end = from + word.len;
+        bool ascii = (unsigned char)word.at[0] < 0x80;
+        if (word.len <= longest || end > text.len || !same(text.at + from, word) ||
+            (ascii && word.at[0] != '%' && end < text.len && latin(text.at[end])))
+            continue;
+        found = &units[spelt.words[next - 1].unit];
+        longest = word.len;
     }
     *len = found ? from + longest - at : 0;
     return found;
@@ -76,7 +104,7 @@ const struct unit *unit_find(struct str text, size_t at, size_t *len)
 
 bool unit_period(struct str text, unsigned *i, double *seconds)
 {
-    for (; *i < sizeof(units) / sizeof(units[0]); ++*i) {
+    for (; *i < UNITS; ++*i) {
         struct str rest = str_of(units[*i].words), word;
         while (units[*i].scales[0] >= 60 && units[*i].scales[1] == 1 &&
                str_split(&rest, ' ', &word))

@@ -48,6 +48,20 @@ static void a_buf_is_usable_after_free_and_with_no_room_at_all(void **state)
     buf_free(&b);
 }
 
+static void numbers_are_written_as_a_format_writes_them(void **state)
+{
+    (void)state;
+    scoped_buf(b, 100);
+    assert_true(buf_u64(&b, 0) && buf_putc(&b, ' ') && buf_u64(&b, UINT64_MAX));
+    assert_true(buf_putc(&b, ' ') && buf_i64(&b, INT64_MIN) && buf_putc(&b, ' '));
+    assert_true(buf_i64(&b, -7) && buf_i64(&b, 10) && buf_i64(&b, INT64_MAX));
+    assert_string_equal(buf_cstr(&b),
+                        "0 18446744073709551615 -9223372036854775808 -7109223372036854775807");
+    scoped_buf(small, 2);
+    assert_false(buf_u64(&small, 100));
+    assert_true(small.overflowed && small.len == 0);
+}
+
 static void long_output_of_a_format_grows_the_buf(void **state)
 {
     (void)state;
@@ -69,6 +83,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_goes_over_the_maximum_is_dropped_whole_and_remembered),
         cmocka_unit_test(a_buf_is_usable_after_free_and_with_no_room_at_all),
+        cmocka_unit_test(numbers_are_written_as_a_format_writes_them),
         cmocka_unit_test(long_output_of_a_format_grows_the_buf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
