@@ -233,8 +233,10 @@ static enum MHD_Result take_line(void *arg, enum MHD_ValueKind kind, const char 
 {
     struct lines *l = arg;
     (void)kind;
+    if ((key[0] | 32) != (l->name[0] | 32) || strcasecmp(key, l->name) != 0) /* most */
+        return MHD_YES;
     struct str text = str_trim(str_of(value));
-    if (strcasecmp(key, l->name) != 0 || (text.len == 0 && l->last.len > 0))
+    if (text.len == 0 && l->last.len > 0)
         return MHD_YES;
     l->last = text;
     if (text.len == 0)

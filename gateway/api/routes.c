@@ -115,13 +115,19 @@ static bool path_fits(const char *pattern, struct str path, struct call *c)
     return path.at == NULL;
 }
 
+/* Most differ in the first letter of their first segment. */
+static bool may_fit(const char *pattern, struct str path)
+{
+    return path.len < 2 || path.at[0] != '/' || pattern[1] == path.at[1] || pattern[1] == '{';
+}
+
 /* The route, or NULL and in allowed the methods that the path has. */
 static const struct route *find(struct call *c, struct buf *allowed)
 {
     struct str method = http_method(c->request), path = http_path(c->request);
     bool head = str_is(method, "HEAD");
     for (unsigned i = 0; i < ROUTES; i++) {
-        if (!path_fits(routes[i].path, path, c))
+        if (!may_fit(routes[i].path, path) || !path_fits(routes[i].path, path, c))
             continue;
         if (str_is(method, routes[i].method) || (head && strcmp(routes[i].method, "GET") == 0))
             return &routes[i];
