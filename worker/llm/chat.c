@@ -559,6 +559,14 @@ static enum err read_object(struct reply *r, const json_t *root)
     return read_chunk(r, root);
 }
 
+/* What the library would have read of it, and read_chunk made of that. */
+static enum err read_end(struct reply *r, const struct delta_end *end)
+{
+    if (end->counted)
+        reply_usage(r, end->input_tokens, end->output_tokens, end->cached_tokens);
+    return read_finish(r, end->reason);
+}
+
 static enum err read_event(struct reply *r, struct str name, struct str data)
 {
     data = str_trim(data);
@@ -572,6 +580,9 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
     r->marked = false;
     if (delta_text(DELTA_CHAT, data, &r->scratch, &text))
         return reply_text(r, text);
+    struct delta_end end;
+    if (!str_is(name, "error") && delta_chat_end(data, &end))
+        return read_end(r, &end);
     json_auto_t *root = jsonio_read(r, data);
     if (!json_is_object(root) && r->stopped) { /* a proxy's line behind the answer */
         r->ended = true;

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { DEPTH_MAX = 8 };
+enum { DEPTH_MAX = 8, DIGITS_MAX = 9 };
 
 /* at stands on what is next; every read_* leaves it behind what it read, or returns false. */
 struct scan {
@@ -11,6 +11,8 @@ struct scan {
     struct str text;
     bool seen_text;
     bool seen_type, seen_delta_type; /* the event says that it is what it looks like */
+    struct delta_end said;
+    unsigned seen; /* bits of what an end has once */
 };
 
 typedef bool field_fn(struct scan *s, struct str key);
@@ -302,5 +304,99 @@ bool delta_text(enum delta_shape shape, struct str data, struct buf *scratch, st
     if (s.at != s.end || !str_utf8(data))
         return false;
     *text = s.text;
+    return true;
+}
+
+/* ---- the end of Chat Completions ---- */
+
+enum { CHOICES = 1, DELTA = 2, REASON = 4, USAGE = 8, INPUT = 16, OUTPUT = 32, DETAILS = 64 };
+
+/* Of a name that is there twice the library takes the last. */
+static bool once(struct scan *s, unsigned bit)
+{
+    bool first = !(s->seen & bit);
+    s->seen |= bit;
+    return first;
+}
+
+static bool read_count(struct scan *s, uint64_t *out)
+{
+    blanks(s);
+    const char *begin = s->at;
+    return skip_number(s) && s->at - begin <= DIGITS_MAX &&
+           str_u64((struct str){begin, (size_t)(s->at - begin)}, UINT64_MAX, out);
+}
+
+static bool end_details(struct scan *s, struct str key)
+{
+    if (str_is(key, "cached_tokens"))
+        return s->said.cached_tokens == 0 && read_count(s, &s->said.cached_tokens);
+    return skip_value(s, 0);
+}
+
+static bool end_usage(struct scan *s, struct str key)
+{
+    if (str_is(key, "prompt_tokens"))
+        return once(s, INPUT) && read_count(s, &s->said.input_tokens);
+    if (str_is(key, "completion_tokens"))
+        return once(s, OUTPUT) && read_count(s, &s->said.output_tokens);
+    if (str_is(key, "prompt_tokens_details"))
+        return once(s, DETAILS) && (word(s, "null") || members(s, end_details));
+    return (str_is(key, "total_tokens") || str_is(key, "completion_tokens_details")) &&
+           skip_value(s, 0);
+}
+
+static bool end_delta(struct scan *s, struct str key)
+{
+    struct str raw;
+    if (word(s, "null"))
+        return true;
+    if (str_is(key, "role"))
+        return plain_string(s, &raw);
+    return str_is(key, "content") && plain_string(s, &raw) && raw.len == 0;
+}
+
+static bool end_choice(struct scan *s, struct str key)
+{
+    if (str_is(key, "delta"))
+        return once(s, DELTA) && members(s, end_delta);
+    if (str_is(key, "finish_reason"))
+        return once(s, REASON) && (word(s, "null") || plain_string(s, &s->said.reason));
+    return word(s, "null") || (str_is(key, "index") && skip_value(s, 0));
+}
+
+static bool end_chunk(struct scan *s, struct str key)
+{
+    static const char *const plain[] = {"id",           "created",    "model", "system_fingerprint",
+                                        "service_tier", "obfuscation"};
+    struct str raw;
+    if (str_is(key, "choices"))
+        return once(s, CHOICES) && take(s, '[') &&
+               (take(s, ']') || (members(s, end_choice) && take(s, ']')));
+    if (str_is(key, "usage") && !once(s, USAGE))
+        return false;
+    if (word(s, "null"))
+        return true;
+    if (str_is(key, "usage"))
+        return s->said.counted = members(s, end_usage);
+    if (str_is(key, "object"))
+        return plain_string(s, &raw) && !str_is(raw, "error");
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+        if (str_is(key, plain[i]))
+            return skip_value(s, 0);
+    return false;
+}
+
+bool delta_chat_end(struct str data, struct delta_end *end)
+{
+    if (data.len == 0)
+        return false;
+    struct scan s = {.at = data.at, .end = data.at + data.len};
+    if (!members(&s, end_chunk) || !(s.seen & CHOICES))
+        return false;
+    blanks(&s);
+    if (s.at != s.end || !str_utf8(data))
+        return false;
+    *end = s.said;
     return true;
 }

@@ -180,12 +180,138 @@ static void each_format_has_its_shape(void **state)
     }
 }
 
+#define END(choices, usage) HEAD "\"choices\":[" choices "]" usage "}"
+#define STOP "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}"
+#define USAGE ",\"usage\":{\"prompt_tokens\":12,\"completion_tokens\":34,\"total_tokens\":46"
+
+static bool quick_end(const char *json, size_t len, struct delta_end *end, char reason[512])
+{
+    char *exact = malloc(len ? len : 1);
+    memcpy(exact, json, len);
+    bool known = delta_chat_end((struct str){exact, len}, end);
+    if (known)
+        snprintf(reason, 512, "%.*s", (int)end->reason.len, end->reason.at);
+    free(exact);
+    return known;
+}
+
+static void ends_are_read(void **state)
+{
+    static const struct {
+        const char *json, *reason;
+        bool counted;
+        uint64_t input, output, cached;
+    } rows[] = {
+        {END(STOP, ""), "stop", false, 0, 0, 0},
+        {END(STOP, ",\"usage\":null"), "stop", false, 0, 0, 0},
+        {END("", USAGE "}"), "", true, 12, 34, 0},
+        {END(STOP, USAGE ",\"prompt_tokens_details\":{\"cached_tokens\":8,\"audio_tokens\":0},"
+                         "\"completion_tokens_details\":{\"reasoning_tokens\":3}}"),
+         "stop", true, 12, 34, 8},
+        {END("{\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":null},\"finish_"
+             "reason"
+             "\":\"length\",\"stop_reason\":null}",
+             ",\"obfuscation\":\"x\""),
+         "length", false, 0, 0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct delta_end end;
+        char reason[512];
+        assert_true(quick_end(rows[i].json, strlen(rows[i].json), &end, reason));
+        assert_string_equal(reason, rows[i].reason);
+        assert_int_equal(end.counted, rows[i].counted);
+        assert_int_equal(end.input_tokens, rows[i].input);
+        assert_int_equal(end.output_tokens, rows[i].output);
+        assert_int_equal(end.cached_tokens, rows[i].cached);
+    }
+}
+
+static void ends_that_say_more_are_left_to_the_library(void **state)
+{
+    static const char *const rows[] = {
+        "",
+        "{}",
+        HEAD "\"usage\":null}",
+        END(STOP "," STOP, ""),
+        END(STOP, ",\"choices\":[]"),
+        END("{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}", ""),
+        END("{\"delta\":{\"tool_calls\":[]},\"finish_reason\":\"stop\"}", ""),
+        END("{\"delta\":{},\"finish_reason\":\"stop\",\"usage\":{\"prompt_tokens\":1}}", ""),
+        END("{\"delta\":{},\"finish_reason\":\"stop\",\"error\":{\"code\":1}}", ""),
+        END("{\"message\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}", ""),
+        END("{\"finish_reason\":\"sto\\u0070\"}", ""),
+        END(STOP, ",\"x_groq\":{\"usage\":{}}"),
+        END(STOP, ",\"error\":{\"message\":\"no\"}"),
+        END(STOP, ",\"type\":\"error\""),
+        END(STOP, ",\"object\":\"error\""),
+        END(STOP, USAGE ",\"input_tokens\":3}"),
+        END(STOP, USAGE ",\"cached_tokens\":3}"),
+        END(STOP, USAGE ",\"prompt_tokens\":3}"),
+        END(STOP, USAGE "},\"usage\":null"),
+        END(STOP, ",\"base_resp\":{\"status_code\":1004}"),
+        END("", ",\"usage\":{\"prompt_tokens\":1.5}"),
+        END("", ",\"usage\":{\"prompt_tokens\":99999999999}"),
+        END("", ",\"usage\":{\"prompt_tokens\":\"12\"}"),
+        END(STOP, "") "x",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct delta_end end;
+        char reason[512];
+        if (quick_end(rows[i], strlen(rows[i]), &end, reason))
+            fail_msg("%s", rows[i]);
+    }
+}
+
+static void same_end(const char *json, size_t len)
+{
+    struct delta_end end;
+    char reason[512];
+    if (!quick_end(json, len, &end, reason))
+        return;
+    json_t *root = json_loadb(json, len, JSON_ALLOW_NUL, NULL), *usage;
+    const json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
+    const char *said = json_string_value(json_object_get(choice, "finish_reason"));
+    usage = json_object_get(root, "usage");
+    assert_non_null(root);
+    assert_string_equal(reason, said ? said : "");
+    assert_int_equal(end.counted, json_is_object(usage));
+    assert_int_equal(end.input_tokens, json_integer_value(json_object_get(usage, "prompt_tokens")));
+    assert_int_equal(end.output_tokens,
+                     json_integer_value(json_object_get(usage, "completion_tokens")));
+    assert_int_equal(end.cached_tokens,
+                     json_integer_value(json_object_get(
+                         json_object_get(usage, "prompt_tokens_details"), "cached_tokens")));
+    json_decref(root);
+}
+
+static void any_byte_of_an_end_is_read_as_the_library_does(void **state)
+{
+    static const char whole[] = END("{\"delta\":{\"content\":\"\"},\"finish_reason\":\"stop\"}",
+                                    USAGE ",\"prompt_tokens_details\":{\"cached_tokens\":8}}");
+    static const char bytes[] = "\"\\{}[]:,0 1a.e-\n\xc3\xa9";
+    char text[sizeof(whole)];
+    (void)state;
+    for (size_t i = 0; i < sizeof(whole) - 1; i++) {
+        same_end(whole, i);
+        for (size_t k = 0; k < sizeof(bytes); k++) {
+            memcpy(text, whole, sizeof(whole));
+            text[i] = bytes[k];
+            same_end(text, sizeof(whole) - 1);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_format_has_its_shape),
         cmocka_unit_test(plain_text_is_read),
         cmocka_unit_test(what_means_more_is_left_to_the_library),
+        cmocka_unit_test(ends_are_read),
+        cmocka_unit_test(ends_that_say_more_are_left_to_the_library),
+        cmocka_unit_test(any_byte_of_an_end_is_read_as_the_library_does),
         cmocka_unit_test(any_byte_cut_or_changed_is_read_as_the_library_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
