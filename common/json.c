@@ -5,12 +5,14 @@
 #include "common/word.h"
 
 /* Does json_str have to look at this word byte by byte: is there a control character, a quote, a
- * backslash or the start of a longer character in it? */
+ * backslash or the start of a longer character in it? Each of these sets the upper bit of its byte,
+ * and no other byte below the first of them does. */
 static bool word_special(uint64_t word)
 {
-    uint64_t control = (word - EACH_BYTE(0x20)) & ~word;
-    return ((((control | word) & EACH_BYTE(0x80))) | ZERO_BYTE(word ^ EACH_BYTE('"')) |
-            ZERO_BYTE(word ^ EACH_BYTE('\\'))) != 0;
+    uint64_t control = word - EACH_BYTE(0x20);
+    uint64_t quote = (word ^ EACH_BYTE('"')) - EACH_BYTE(1);
+    uint64_t slash = (word ^ EACH_BYTE('\\')) - EACH_BYTE(1);
+    return ((word | control | quote | slash) & EACH_BYTE(0x80)) != 0;
 }
 
 static size_t plain_run(const unsigned char *at, size_t len)
