@@ -314,7 +314,8 @@ static void on_poll(uv_poll_t *uv, int status, int events)
     note_woken(uv->loop->data);
     f->fn(f->arg, status == 0 ? (unsigned)events : f->events);
     /* After an error libuv has stopped watching; we stay level-triggered. */
-    if (status != 0 && f->fn != NULL && f->events != 0 && !uv_is_active((uv_handle_t *)uv))
+    bool watched = f->fn == NULL || f->events == 0 || f->bulk || uv_is_active((uv_handle_t *)uv);
+    if (status != 0 && !watched)
         poll_start(f);
     cut_long_pass(uv->loop->data);
 }
