@@ -14,44 +14,9 @@
 /* A body over its limit is still read up to here, so that the client has sent all and sees the 413
  * (a close with unread bytes would reset the connection); who sends more is cut. */
 enum { DROP_BYTES_MAX = 16 * 1024 * 1024 };
-/* microhttpd takes several runs for one reply (parse, head, body, next request). */
-enum { RUNS_A_PASS = 8 };
-/* With many requests at once each run is long: others of the loop get their turn after this. */
-enum { RUN_NS_MAX = 2 * 1000 * 1000 };
-
 /* ---- the loop's side ---- */
 
-static void on_mhd_timeout(void *arg);
 static void on_flush(void *arg);
-
-static void run_mhd(struct http *h)
-{
-    MHD_UNSIGNED_LONG_LONG wait_ms = 0;
-    bool wants = true;
-    uint64_t until_ns = loop_hr_ns() + RUN_NS_MAX;
-    h->run_due = false;
-    for (int i = 0; wants && wait_ms == 0 && i < RUNS_A_PASS && (i == 0 || loop_hr_ns() < until_ns);
-         i++) {
-        MHD_run(h->daemon);
-        wants = MHD_get_timeout(h->daemon, &wait_ms) == MHD_YES;
-    }
-    /* Never at once: it may want to run for ever (a chunk's size line that is longer than its
-     * buffer), and libuv 1.44 runs a timer that sets itself to now again and again, and nothing
-     * else. */
-    if (wants)
-        loop_timer_set(h->timeout, wait_ms > 3600000 ? 3600000 : (int64_t)wait_ms + (wait_ms == 0),
-                       0);
-    else
-        loop_timer_stop(h->timeout);
-}
-
-static void on_mhd_timeout(void *arg) { run_mhd(arg); }
-
-static void on_mhd_ready(void *arg, unsigned events)
-{
-    (void)events;
-    run_mhd(arg);
-}
 
 void http_flush_soon(struct http *h)
 {
@@ -61,20 +26,8 @@ void http_flush_soon(struct http *h)
     loop_later(h->loop, on_flush, h);
 }
 
-void http_run_soon(struct http *h)
-{
-    h->run_due = true;
-    http_flush_soon(h);
-}
-
-void http_resume(struct http *h, struct MHD_Connection *c)
-{
-    MHD_resume_connection(c);
-    http_run_soon(h);
-}
-
 /* The end of a pass: what streams have to say is written, then microhttpd takes up what was
- * resumed, all at once: it walks all suspended connections each time. */
+ * resumed. */
 static void on_flush(void *arg)
 {
     struct http *h = arg;
@@ -85,8 +38,7 @@ static void on_flush(void *arg)
     }
     h->flushing = true;
     http_stream_flush_some(h);
-    if (h->run_due)
-        run_mhd(h);
+    http_daemons_run(h);
     http_stream_flush_some(h); /* those that just sent their head */
     h->flushing = false;
     if (h->run_due || !list_empty(&h->woken)) {
@@ -155,7 +107,7 @@ static void on_client_left(void *arg, unsigned events)
     r->state = REQUEST_DEAD;
     http_request_forget(r);
     give_up(r);
-    http_resume(r->http, r->mhd);
+    http_resume(r->conn, r->mhd);
 }
 
 /* Until there is an answer, or the body is wanted. */
@@ -238,7 +190,7 @@ void http_read_body(struct http_request *r, size_t bytes_max, void (*on_body)(vo
         loop_fd_free(r->hangup);
         r->hangup = NULL;
         if (r->suspended)
-            http_resume(h, r->mhd);
+            http_resume(r->conn, r->mhd);
     }
 }
 
@@ -411,7 +363,7 @@ void http_on_over(struct http_request *r, void (*fn)(void *arg), void *arg)
 
 /* ---- start and end ---- */
 
-static struct MHD_Daemon *start_daemon(struct http *h)
+struct MHD_Daemon *http_start_microhttpd(struct http *h)
 {
     unsigned idle_s = (unsigned)((h->config.idle_ms + 999) / 1000);
     return MHD_start_daemon(
@@ -451,12 +403,8 @@ struct http *http_new(struct loop *l, const struct http_config *c, const struct 
         return NULL;
     }
     h->config.listen = h->config.proxies = NULL;
-    h->daemon = start_daemon(h);
-    CHECK(h->daemon != NULL);
+    http_daemons_open(h);
     h->scratch = xmalloc(HTTP_SCRATCH_BYTES(h->config.stream_fill_bytes_max));
-    h->epoll = loop_fd_new(l, MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
-                           LOOP_READ, on_mhd_ready, h);
-    h->timeout = loop_timer_new(l, on_mhd_timeout, h);
     h->sweep = loop_timer_new(l, on_sweep, h);
     h->ping = loop_timer_new(l, http_stream_on_ping, h);
     if (c->idle_ms > 0)
@@ -479,14 +427,12 @@ void http_free(struct http *h)
         if (r != NULL && r->state == REQUEST_HANDED)
             on_client_left(r, LOOP_HANGUP);
     }
-    loop_fd_free(h->epoll);
-    MHD_run(h->daemon); /* takes up what was resumed: stopping with suspended ones is an error */
+    http_daemons_last_run(h); /* of what was resumed: stopping with suspended ones is an error */
     http_stream_close_all(h);
-    MHD_stop_daemon(h->daemon);
+    http_daemons_free(h);
     http_stream_flush_all(h); /* those whose head was not out yet */
     CHECK(h->connections == 0);
     http_listen_free(h);
-    loop_timer_free(h->timeout);
     loop_timer_free(h->sweep);
     loop_timer_free(h->ping);
     free(h->scratch);

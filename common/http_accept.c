@@ -138,7 +138,7 @@ static void shed(struct http *h)
             continue;
         c->shed = true;
         shutdown(c->fd, SHUT_RDWR);
-        http_run_soon(h);
+        http_run_soon(c->daemon);
         return;
     }
 }
@@ -170,7 +170,8 @@ static void take(struct http *h, int fd, const struct sockaddr *from, socklen_t 
     h->incoming = o;
     if (o)
         o->count++;
-    if (MHD_add_connection(h->daemon, fd, from, len) != MHD_YES) /* it has closed it */
+    h->incoming_to = http_daemon_for_one(h);
+    if (MHD_add_connection(h->incoming_to->mhd, fd, from, len) != MHD_YES) /* it has closed it */
         origin_leave(h, h->incoming);
     h->incoming = NULL;
     log_fullness(h);
@@ -181,6 +182,8 @@ void http_conn_taken(struct http_conn *c)
     struct http *h = c->http;
     c->origin = h->incoming;
     h->incoming = NULL;
+    c->daemon = h->incoming_to;
+    c->daemon->connections++;
     list_init(&c->reserve);
     h->connections++;
     if (regular(h) <= h->config.connections_max)
@@ -205,6 +208,7 @@ void http_conn_left(struct http_conn *c)
 {
     struct http *h = c->http;
     origin_leave(h, c->origin);
+    c->daemon->connections--;
     list_remove(&c->reserve);
     h->crowded -= c->crowded;
     h->connections--;

@@ -18,12 +18,26 @@ enum { HTTP_RESERVE = 32 };
 
 struct origin;
 
+/* microhttpd walks all suspended connections of a daemon (0.9.75) whenever one of them is resumed:
+ * with thousands of streams each turn that begins or ends would cost a millisecond. So each hundred
+ * connections have a daemon of their own; the first that has room is taken. */
+enum { HTTP_DAEMON_CONNECTIONS = 128, HTTP_DAEMONS_MAX = 128 };
+struct http_daemon {
+    struct http *http;
+    struct MHD_Daemon *mhd;
+    struct loop_fd *epoll;      /* microhttpd's own epoll descriptor */
+    struct loop_timer *timeout; /* what MHD_get_timeout asks for */
+    unsigned connections;
+    bool run_due;
+};
+
 struct http {
     struct loop *loop;
     struct http_config config;
     struct http_callbacks cb;
     void *arg;
-    struct MHD_Daemon *daemon;
+    struct http_daemon *daemons[HTTP_DAEMONS_MAX];
+    unsigned daemon_count, daemon_next;
     unsigned connections;
     uint64_t held_bytes; /* bodies and answers, while they are here */
     bool holding_full;   /* logged */
@@ -39,11 +53,10 @@ struct http {
     struct networks proxies;
     struct map *origins; /* address → origin */
     unsigned address_max;
-    int64_t address_log_ms;     /* not logged again before this */
-    struct origin *incoming;    /* of the connection that microhttpd is being handed */
-    struct loop_fd *epoll;      /* microhttpd's own epoll descriptor */
-    struct loop_timer *timeout; /* what MHD_get_timeout asks for */
-    struct loop_timer *sweep;   /* requests that take too long to arrive */
+    int64_t address_log_ms;  /* not logged again before this */
+    struct origin *incoming; /* of the connection that microhttpd is being handed, */
+    struct http_daemon *incoming_to;
+    struct loop_timer *sweep; /* requests that take too long to arrive */
     struct loop_timer *ping;
     struct list conns;   /* struct http_conn */
     struct list streams; /* live ones, the longest without output first */
@@ -56,6 +69,7 @@ struct http {
 struct http_conn {
     struct list node;
     struct http *http;
+    struct http_daemon *daemon;
     struct http_request *request; /* the one under way, or NULL */
     int fd;
     struct origin *origin;
@@ -109,11 +123,19 @@ struct http_request {
 /* http.c */
 /* Streams and microhttpd get their turn when this pass ends */
 void http_flush_soon(struct http *h);
-void http_resume(struct http *h, struct MHD_Connection *c);
-void http_run_soon(struct http *h); /* microhttpd gets its turn when this pass ends */
+struct MHD_Daemon *http_start_microhttpd(struct http *h); /* NULL: no descriptor is left */
 
 /* Frees what only its caller could have asked for. */
 void http_request_forget(struct http_request *r);
+
+/* http_daemon.c */
+void http_daemons_open(struct http *h);
+struct http_daemon *http_daemon_for_one(struct http *h);
+void http_resume(struct http_conn *c, struct MHD_Connection *mhd);
+void http_run_soon(struct http_daemon *d); /* it gets its turn when this pass ends */
+void http_daemons_run(struct http *h);
+void http_daemons_last_run(struct http *h);
+void http_daemons_free(struct http *h);
 
 /* http_head.c */
 /* A connection's memory in microhttpd: request head, a second copy of the cookies, its bookkeeping

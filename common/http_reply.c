@@ -131,7 +131,7 @@ static void settle(struct http_request *r, unsigned status, struct MHD_Response 
                      (int64_t)(len / SLOWEST_BYTES_A_MS);
     http_request_forget(r);
     if (r->suspended)
-        http_resume(r->http, r->mhd);
+        http_resume(r->conn, r->mhd);
 }
 
 void http_refuse(struct http_request *r, unsigned status)

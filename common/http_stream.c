@@ -37,6 +37,7 @@ enum stream_state {
 struct http_stream {
     struct http *http;
     struct MHD_Connection *mhd;
+    struct http_conn *conn; /* of mhd, while that is ours */
     enum stream_state state;
     bool chunked;
     bool want_end, want_abort; /* the caller's orders */
@@ -78,7 +79,7 @@ static void end_stream(struct http_stream *s)
     list_remove(&s->woken);
     s->handler.on_closed(s->arg);
     if (was_live)
-        http_resume(s->http, s->mhd);
+        http_resume(s->conn, s->mhd);
     if (s->mhd_done)
         free(s);
 }
@@ -278,6 +279,7 @@ struct http_stream *http_stream_open(struct http_request *r, const char *content
     struct http_stream *s = xcalloc(1, sizeof(*s));
     s->http = r->http;
     s->mhd = r->mhd;
+    s->conn = r->conn;
     s->fd = r->conn->fd;
     s->chunked = r->chunked;
     s->handler = *handler;
