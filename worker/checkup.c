@@ -198,7 +198,7 @@ static void judge_model(struct checkup *c, const struct model *m, enum err err)
                     m->name, host, status);
     else
         report_fail(c->report, "Model %.100s: no answer from %s: %.*s; %s", m->name, host,
-                    WORDS_MAX, r->detail, advice_of(r->detail));
+                    WORDS_MAX, reply_detail(r), advice_of(reply_detail(r)));
 }
 
 static const char *advice_of(const char *words)
@@ -246,7 +246,8 @@ static void judge_refusal(struct checkup *c, const struct model *m, int status,
                     "(HTTP %d)",
                     m->name, status);
     else
-        report_fail(c->report, "Model %.100s, at %s: %.*s", m->name, host, WORDS_MAX, r->detail);
+        report_fail(c->report, "Model %.100s, at %s: %.*s", m->name, host, WORDS_MAX,
+                    reply_detail(r));
 }
 
 /* 404 as most say it; the others in words of a 400 (LiteLLM, OpenRouter, Mistral, DeepSeek). */

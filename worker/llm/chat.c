@@ -578,7 +578,7 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
     }
     struct str text;
     r->marked = false;
-    if (delta_text(DELTA_CHAT, data, &r->scratch, &text))
+    if (delta_text(DELTA_CHAT, data, reply_scratch(r), &text))
         return reply_text(r, text);
     struct delta_end end;
     if (!str_is(name, "error") && delta_chat_end(data, &end))

@@ -317,7 +317,7 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
     }
     struct str text;
     r->marked = false;
-    if (delta_text(DELTA_GENERATE, data, &r->scratch, &text))
+    if (delta_text(DELTA_GENERATE, data, reply_scratch(r), &text))
         return reply_text(r, text);
     json_auto_t *root = jsonio_read(r, data);
     if (json_array_size(root) > 0 || json_is_object(root))

@@ -5,6 +5,8 @@
 void hide_key(struct reply *r, const struct secret *secret)
 {
     struct str key = secret_reveal(secret);
+    if (!r->detail)
+        return;
     size_t len = strlen(r->detail);
     char *end = r->detail + len;
     secret_hide(secret, r->detail, len);

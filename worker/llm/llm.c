@@ -32,6 +32,7 @@ struct llm {
     struct llm_config config;
     struct breaker *breakers; /* one for each account */
     struct shelf *shelf;      /* of requests' bodies */
+    struct reply_room room;   /* of all replies */
     struct llm_stats stats;
 };
 
@@ -76,12 +77,13 @@ struct llm_call {
     struct intake intake;
     struct buf body; /* of an answer that may be no stream */
     struct fetch *fetch;
-    struct loop_timer *timer;
+    struct loop_timer *timer; /* NULL: not needed yet, as of most calls until their end */
     int http_status;
     bool is_stream;
     enum err err; /* of the stream, noted while inside fetch's callback */
 };
 
+static void know_tools(struct llm_call *c, const struct llm_request *r);
 static void begin_try(struct llm_call *c);
 static void ask_quota(struct llm_call *c);
 static void begin_fetch(struct llm_call *c);
@@ -105,11 +107,11 @@ static void tell_wait(struct llm_call *c, int64_t wait_ms);
 static bool wait_for_retry(struct llm_call *c, enum err err);
 static void wait_for_key(struct llm_call *c, int64_t wait_ms);
 static int64_t pause_asked(const struct llm_call *c, bool limited);
+static void wake_in(struct llm_call *c, int64_t ms);
 static void on_timer(void *arg);
 static void finish(struct llm_call *c, enum err err);
 static void end_trace(struct llm_call *c, enum err err);
 static enum err write_wire(struct llm_call *c, const struct llm_request *r);
-static void hide(struct llm_call *c, struct buf *body);
 
 static const struct llm_format *const formats[] = {
 #define X(name, word) [API_##name] = &llm_##word,
@@ -123,6 +125,7 @@ struct llm *llm_new(const struct llm_config *c)
     l->config = *c;
     l->breakers = xcalloc(c->accounts + 1, sizeof(*l->breakers));
     l->shelf = shelf_new();
+    reply_room_init(&l->room, c->reply_bytes_max);
     return l;
 }
 
@@ -132,6 +135,7 @@ void llm_free(struct llm *l)
         return;
     free(l->breakers);
     shelf_free(l->shelf);
+    reply_room_free(&l->room);
     free(l);
 }
 
@@ -159,6 +163,7 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     c->json_tools = r->model->json_tools;
     reply_init(&c->reply, l->config.reply_bytes_max, c->json_tools ? &nobody : &c->handler.reply,
                arg);
+    reply_lend(&c->reply, &l->room);
     c->reply.step = r->step;
     c->reply.learns = c->model->learned && !c->json_tools;
     if (c->model->thinks_first || (c->model->learned && c->model->learned->thinks_first))
@@ -166,12 +171,10 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     mask_init(&c->mask, l->config.redact, r->conversation);
     if (l->config.redact && !c->json_tools)
         c->reply.mask = &c->mask;
-    for (unsigned i = 0; i < r->tool_count; i++)
-        reply_know_tool(&c->reply, r->tools[i].name);
+    know_tools(c, r);
     intake_init(&c->intake, EVENT_BYTES_MAX, on_event, c);
     buf_init(&c->body, EVENT_BYTES_MAX);
     c->wire = llm_wire_new(l->shelf);
-    c->timer = loop_timer_new(l->config.loop, on_timer, c);
     enum err err = write_wire(c, r);
     if (err != ERR_NONE) {
         llm_call_free(c);
@@ -181,12 +184,24 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     llm_trace_begin(&c->trace, l->config.otlp, &r->trace, l->config.capture ? r->prompt : NULL);
     if (r->attempts_before > 0) {
         c->state = CALL_WAITING;
-        loop_timer_set(c->timer, backoff(c, r->attempts_before), 0);
+        wake_in(c, backoff(c, r->attempts_before));
     } else {
         begin_try(c);
     }
     *out = c;
     return ERR_NONE;
+}
+
+/* Kept as long as the reply lasts: in no more memory than it takes. */
+static void know_tools(struct llm_call *c, const struct llm_request *r)
+{
+    size_t len = 1;
+    for (unsigned i = 0; i < r->tool_count; i++)
+        len += strlen(r->tools[i].name) + 1;
+    if (r->tool_count > 0)
+        buf_reserve(&c->reply.tool_names, len);
+    for (unsigned i = 0; i < r->tool_count; i++)
+        reply_know_tool(&c->reply, r->tools[i].name);
 }
 
 void llm_call_free(struct llm_call *c)
@@ -247,7 +262,7 @@ static enum err write_wire(struct llm_call *c, const struct llm_request *r)
         buf_add_str(&w->url, str_trim_slashes(str_of(c->llm->config.perses_url)));
     enum err err = c->json_tools ? write_json_tools(c, r) : c->format->request(r, w);
     learned_apply(m, &w->body);
-    hide(c, &w->body);
+    llm_wire_hide(w, &c->mask);
     if (m->query)
         buf_printf(&w->url, "%s%s", memchr(w->url.at, '?', w->url.len) ? "&" : "?", m->query);
     for (unsigned i = 0; i < m->header_count; i++)
@@ -276,17 +291,6 @@ static void drop_wire(struct llm_call *c)
 {
     llm_wire_free(c->wire);
     c->wire = NULL;
-}
-
-/* The one place that all of what a provider is told passes. */
-static void hide(struct llm_call *c, struct buf *body)
-{
-    scoped_buf(masked, body->max_bytes);
-    if (body->overflowed || !mask_json(&c->mask, buf_str(body), &masked))
-        return;
-    buf_clear(body);
-    if (masked.overflowed || !buf_add_str(body, buf_str(&masked)))
-        body->overflowed = true;
 }
 
 struct reply *llm_reply(struct llm_call *c) { return &c->reply; }
@@ -319,7 +323,7 @@ static void fail_soon(struct llm_call *c, enum err err)
 {
     c->err = err;
     c->state = CALL_ENDING;
-    loop_timer_set(c->timer, 0, 0);
+    wake_in(c, 0);
 }
 
 static void begin_try(struct llm_call *c)
@@ -335,7 +339,7 @@ static void begin_try(struct llm_call *c)
                                 (long long)(wait_ms + 999) / 1000));
     } else if (wait_ms > 0) {
         c->state = CALL_WAITING;
-        loop_timer_set(c->timer, wait_ms, 0);
+        wake_in(c, wait_ms);
     } else if (config->quotas) {
         ask_quota(c);
     } else {
@@ -359,7 +363,7 @@ static void on_quota(void *arg, const struct llm_quota_answer *a)
     case LLM_QUOTA_GO:
         if (a->unknown && now_ms < c->asked_ms) {
             c->state = CALL_HELD;
-            loop_timer_set(c->timer, c->asked_ms - now_ms, 0);
+            wake_in(c, c->asked_ms - now_ms);
         } else {
             begin_fetch(c);
         }
@@ -367,8 +371,7 @@ static void on_quota(void *arg, const struct llm_quota_answer *a)
     case LLM_QUOTA_WAIT:
         tell_wait(c, a->wait_ms);
         c->state = CALL_IN_LINE;
-        loop_timer_set(c->timer, a->wait_ms < QUOTA_ASK_AGAIN_MS ? a->wait_ms : QUOTA_ASK_AGAIN_MS,
-                       0);
+        wake_in(c, a->wait_ms < QUOTA_ASK_AGAIN_MS ? a->wait_ms : QUOTA_ASK_AGAIN_MS);
         return;
     case LLM_QUOTA_OVER:
         fail_soon(c, reply_fail(&c->reply, a->why, false, "%s", a->detail));
@@ -462,14 +465,18 @@ static void on_head(void *arg, int http_status)
     c->is_stream =
         c->http_status == 200 && !(type.len >= 9 && !strncasecmp(type.at, "text/html", 9));
     if (c->http_status != 200)
-        loop_timer_set(c->timer, ERROR_BODY_MS, 0);
+        wake_in(c, ERROR_BODY_MS);
 }
 
 /* Of what may be no stream. */
 static void keep_body(struct llm_call *c, struct str bytes)
 {
+    if (!is_body(c)) {
+        buf_free(&c->body);
+        return;
+    }
     size_t room = c->http_status == 200 ? EVENT_BYTES_MAX : LLM_ERROR_BODY_MAX;
-    if (c->body.len < room && (!c->is_stream || is_body(c)))
+    if (c->body.len < room)
         buf_add(&c->body, bytes.at,
                 bytes.len < room - c->body.len ? bytes.len : room - c->body.len);
 }
@@ -488,9 +495,9 @@ static void on_data(void *arg, struct str bytes)
                             "The model sent an event of more than %d bytes", EVENT_BYTES_MAX);
     if (c->err != ERR_NONE || c->reply.ended) { /* judged outside of fetch's callback */
         c->state = CALL_ENDING;
-        loop_timer_set(c->timer, c->err != ERR_NONE ? 0 : END_GRACE_MS, 0);
-    } else if (c->reply.stopped && !loop_timer_active(c->timer)) {
-        loop_timer_set(c->timer, STOP_GRACE_MS, 0); /* some never send an end */
+        wake_in(c, c->err != ERR_NONE ? 0 : END_GRACE_MS);
+    } else if (c->reply.stopped && !(c->timer && loop_timer_active(c->timer))) {
+        wake_in(c, STOP_GRACE_MS); /* some never send an end */
     }
     if (c->reply.began)
         llm_trace_said(&c->trace);
@@ -587,7 +594,7 @@ static bool ask_anew(struct llm_call *c, enum err err)
     reply_again(&c->reply);
     c->tries--;
     c->state = CALL_WAITING;
-    loop_timer_set(c->timer, 0, 0);
+    wake_in(c, 0);
     return true;
 }
 
@@ -595,7 +602,8 @@ static bool ask_anew(struct llm_call *c, enum err err)
 static void log_words(struct llm_call *c)
 {
     hide_key(&c->reply, c->model->key);
-    log_debug("llm.why", "turn=%s why=%s", traced_log(c->turn), log_text(str_of(c->reply.detail)));
+    log_debug("llm.why", "turn=%s why=%s", traced_log(c->turn),
+              log_text(str_of(reply_detail(&c->reply))));
 }
 
 static bool met_limit(const struct llm_call *c)
@@ -638,7 +646,7 @@ static bool wait_for_retry(struct llm_call *c, enum err err)
         wait_for_key(c, wait_ms);
     } else {
         c->state = CALL_WAITING;
-        loop_timer_set(c->timer, wait_ms, 0);
+        wake_in(c, wait_ms);
     }
     return true;
 }
@@ -656,7 +664,7 @@ static void wait_for_key(struct llm_call *c, int64_t wait_ms)
         ask_quota(c);
     } else {
         c->state = CALL_HELD;
-        loop_timer_set(c->timer, wait_ms, 0);
+        wake_in(c, wait_ms);
     }
 }
 
@@ -713,6 +721,13 @@ static void tell_wait(struct llm_call *c, int64_t wait_ms)
         return;
     c->told_ms = till_ms;
     c->handler.on_wait(c->arg, wait_ms);
+}
+
+static void wake_in(struct llm_call *c, int64_t ms)
+{
+    if (!c->timer)
+        c->timer = loop_timer_new(c->llm->config.loop, on_timer, c);
+    loop_timer_set(c->timer, ms, 0);
 }
 
 static void on_timer(void *arg)

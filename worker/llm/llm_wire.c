@@ -49,6 +49,17 @@ void llm_header(struct llm_wire *w, const char *name, const char *value)
     w->header_count += i == w->header_count;
 }
 
+void llm_wire_hide(struct llm_wire *w, struct mask *m)
+{
+    struct buf *body = &w->body;
+    scoped_buf(masked, body->max_bytes);
+    if (body->overflowed || !mask_json(m, buf_str(body), &masked))
+        return;
+    buf_clear(body);
+    if (masked.overflowed || !buf_add_str(body, buf_str(&masked)))
+        body->overflowed = true;
+}
+
 void llm_wire_shelve(struct llm_wire *w)
 {
     CHECK(!w->shelved);

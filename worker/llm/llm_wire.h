@@ -9,6 +9,7 @@
 #include "common/buf.h"
 #include "common/fetch.h"
 #include "common/shelf.h"
+#include "worker/llm/mask.h"
 #include "worker/llm/model.h"
 
 enum { LLM_HEADERS_MAX = 2 + MODEL_HEADERS_MAX, LLM_BODY_MAX = 16 << 20 };
@@ -27,6 +28,8 @@ void llm_wire_free(struct llm_wire *w); /* NULL is fine */
  */
 void llm_url(struct llm_wire *w, const struct model *m, const char *version, const char *path);
 void llm_header(struct llm_wire *w, const char *name, const char *value); /* borrowed */
+/* The one place that all of what a provider is told passes. */
+void llm_wire_hide(struct llm_wire *w, struct mask *m);
 /* The body is written, and lies until it is sent. */
 void llm_wire_shelve(struct llm_wire *w);
 /* It is written on. */

@@ -300,7 +300,7 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
         return ERR_NONE;
     }
     r->marked = false;
-    if (delta_text(DELTA_MESSAGES, data, &r->scratch, &text))
+    if (delta_text(DELTA_MESSAGES, data, reply_scratch(r), &text))
         return reply_text(r, text);
     json_auto_t *root = jsonio_read(r, data);
     if (!json_is_object(root))

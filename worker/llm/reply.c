@@ -8,6 +8,8 @@
 #include "common/check.h"
 #include "common/loop.h"
 
+enum { ROOM_KEPT_BYTES = 64 << 10 }; /* most events are of a few hundred */
+
 static enum err tell(struct reply *r, enum think_kind kind, struct str part);
 static void retell(struct reply *r);
 static enum err tell_text(struct reply *r, struct str text);
@@ -26,9 +28,6 @@ void reply_init(struct reply *r, uint64_t bytes_max, const struct reply_handler 
     *r = (struct reply){.bytes_max = bytes_max, .handler = h, .arg = arg};
     buf_init(&r->content, bytes_max);
     buf_init(&r->reasoning, bytes_max);
-    buf_init(&r->scratch, bytes_max);
-    buf_init(&r->joined, 4 * bytes_max);
-    buf_init(&r->shown, REPLY_SHOWN_MAX);
     buf_init(&r->tool_names, REPLY_TOOL_NAMES_MAX);
     buf_init(&r->signature, REPLY_STATE_MAX);
     buf_init(&r->state, REPLY_STATE_MAX);
@@ -38,17 +37,56 @@ void reply_free(struct reply *r)
 {
     buf_free(&r->content);
     buf_free(&r->reasoning);
-    buf_free(&r->scratch);
-    buf_free(&r->joined);
-    buf_free(&r->shown);
+    if (r->own_room)
+        reply_room_free(r->own_room);
+    free(r->own_room);
+    r->room = r->own_room = NULL;
     buf_free(&r->tool_names);
     buf_free(&r->signature);
     buf_free(&r->state);
+    free(r->detail);
     free(r->refused_words);
-    r->refused_words = NULL;
+    r->detail = r->refused_words = NULL;
     json_decref(r->thoughts);
     r->thoughts = NULL;
     reply_calls_free(r);
+}
+
+void reply_room_init(struct reply_room *room, uint64_t bytes_max)
+{
+    buf_init(&room->scratch, bytes_max);
+    buf_init(&room->joined, 4 * bytes_max);
+    buf_init(&room->shown, REPLY_SHOWN_MAX);
+}
+
+void reply_room_free(struct reply_room *room)
+{
+    buf_free(&room->scratch);
+    buf_free(&room->joined);
+    buf_free(&room->shown);
+}
+
+void reply_lend(struct reply *r, struct reply_room *room) { r->room = room; }
+
+static struct reply_room *room_of(struct reply *r)
+{
+    if (!r->room) {
+        r->own_room = xcalloc(1, sizeof(*r->own_room));
+        reply_room_init(r->own_room, r->bytes_max);
+        r->room = r->own_room;
+    }
+    return r->room;
+}
+
+struct buf *reply_scratch(struct reply *r) { return &room_of(r)->scratch; }
+
+/* One of these, empty. It keeps no more memory than most events need. */
+static struct buf *emptied(struct buf *b)
+{
+    if (b->cap > ROOM_KEPT_BYTES)
+        buf_free(b);
+    buf_clear(b);
+    return b;
 }
 
 void reply_know_tool(struct reply *r, const char *tool_name)
@@ -62,9 +100,10 @@ void reply_thinks_first(struct reply *r) { r->thinks_first = r->think.opened = t
 
 void reply_again(struct reply *r)
 {
-    r->detail[0] = r->refused_till[0] = '\0';
+    free(r->detail);
     free(r->refused_words);
-    r->refused_words = NULL;
+    r->detail = r->refused_words = NULL;
+    r->refused_till[0] = '\0';
     r->stopped = r->ended = r->input_known = r->output_known = false;
     r->cached_tokens = 0;
     r->refused_status = 0;
@@ -95,9 +134,9 @@ struct str reply_join(struct reply *r, struct ragged *half, struct str text)
 {
     if (half->len == 0 && !r->marked && str_utf8(text))
         return text;
-    buf_clear(&r->joined);
-    ragged_add(half, text, r->marked, &r->joined);
-    return buf_str(&r->joined);
+    struct buf *joined = emptied(&room_of(r)->joined);
+    ragged_add(half, text, r->marked, joined);
+    return buf_str(joined);
 }
 
 enum err reply_text(struct reply *r, struct str text)
@@ -182,9 +221,9 @@ static struct str shown(struct reply *r, struct unmask *words, struct str text)
 {
     if (!r->mask)
         return text;
-    buf_clear(&r->shown);
-    unmask_feed(r->mask, words, text, &r->shown);
-    return buf_str(&r->shown);
+    struct buf *b = emptied(&room_of(r)->shown);
+    unmask_feed(r->mask, words, text, b);
+    return buf_str(b);
 }
 
 static void say_text(struct reply *r, struct str text)
@@ -206,12 +245,11 @@ static void end_words(struct reply *r)
 {
     if (!r->mask)
         return;
-    buf_clear(&r->shown);
-    unmask_end(r->mask, &r->reasoning_words, &r->shown);
-    say_reasoning(r, buf_str(&r->shown));
-    buf_clear(&r->shown);
-    unmask_end(r->mask, &r->text_words, &r->shown);
-    say_text(r, buf_str(&r->shown));
+    struct buf *b = emptied(&room_of(r)->shown);
+    unmask_end(r->mask, &r->reasoning_words, b);
+    say_reasoning(r, buf_str(b));
+    unmask_end(r->mask, &r->text_words, emptied(b));
+    say_text(r, buf_str(b));
 }
 
 void reply_stop(struct reply *r, struct str reason)
@@ -236,25 +274,31 @@ void reply_usage(struct reply *r, uint64_t input_tokens, uint64_t output_tokens,
 
 enum err reply_fail(struct reply *r, enum err err, bool again, const char *format, ...)
 {
+    char detail[REPLY_DETAIL_MAX];
     va_list args;
     va_start(args, format);
-    vsnprintf(r->detail, sizeof(r->detail), format, args);
+    vsnprintf(detail, sizeof(detail), format, args);
     va_end(args);
-    size_t len = strlen(r->detail);
-    while (len > 0 && !str_utf8((struct str){r->detail, len})) /* cut inside a character */
+    size_t len = strlen(detail);
+    while (len > 0 && !str_utf8((struct str){detail, len})) /* cut inside a character */
         len--;
-    r->detail[len] = '\0';
+    free(r->detail);
+    r->detail = str_dup((struct str){detail, len});
     r->again = again;
     return err;
 }
+
+const char *reply_detail(const struct reply *r) { return r->detail ? r->detail : ""; }
 
 void reply_show_detail(struct reply *r, const struct mask *mask)
 {
     scoped_buf(values, 64 << 10);
     unmask_text(mask, str_of(r->detail), &values);
-    struct str text = str_cut(buf_str(&values), sizeof(r->detail) - 1);
-    if (text.len > 0)
-        snprintf(r->detail, sizeof(r->detail), "%.*s", (int)text.len, text.at);
+    struct str text = str_cut(buf_str(&values), REPLY_DETAIL_MAX - 1);
+    if (text.len == 0)
+        return;
+    free(r->detail);
+    r->detail = str_dup(text);
 }
 
 /* What was held of a text is said. Thoughts that were never ended, and after which nothing came,
@@ -263,13 +307,12 @@ static enum err end_texts(struct reply *r)
 {
     struct str rest;
     r->marked = false;
-    buf_clear(&r->joined);
-    ragged_end(&r->reasoning_half, &r->joined);
-    enum err err = tell_reasoning(r, buf_str(&r->joined));
-    buf_clear(&r->joined);
-    ragged_end(&r->text_half, &r->joined);
+    struct buf *joined = emptied(&room_of(r)->joined);
+    ragged_end(&r->reasoning_half, joined);
+    enum err err = tell_reasoning(r, buf_str(joined));
+    ragged_end(&r->text_half, emptied(joined));
     if (err == ERR_NONE)
-        err = filter_text(r, buf_str(&r->joined));
+        err = filter_text(r, buf_str(joined));
     enum think_kind kind = think_end(&r->think, &rest);
     if (err == ERR_NONE && kind == THINK_THOUGHT)
         err = tell_reasoning(r, rest);

@@ -40,6 +40,15 @@ struct reply_handler { /* as it grows; any may be NULL */
     void (*on_reasoning)(void *arg, struct str text);
     void (*on_call)(void *arg, const struct reply_call *call); /* its id and name are known */
 };
+/* What is needed while an event is read: one for all replies of a process, which may be thousands
+ * that wait for their next event. */
+struct reply_room {
+    struct buf scratch; /* of the format: a text without its escapes */
+    struct buf joined;  /* a text whose characters came in halves */
+    struct buf shown;   /* of a text: with its words put back */
+};
+void reply_room_init(struct reply_room *room, uint64_t bytes_max); /* as its replies have it */
+void reply_room_free(struct reply_room *room);
 struct reply {
     struct buf content, reasoning;
     /* JSON, only the same model's to read: what it wants back with this reply (signed thoughts).
@@ -49,8 +58,7 @@ struct reply {
     json_t *thoughts;
     const char *thoughts_field; /* of the message, which had the reasoning; or NULL */
     size_t thoughts_bytes;
-    struct buf scratch; /* of the format: a text without its escapes */
-    struct buf joined;  /* a text whose characters came in halves */
+    struct reply_room *room, *own_room; /* own: where no other was lent. NULL: none yet */
     struct ragged text_half, reasoning_half;
     bool marked;    /* texts of the event that is being read may hold marks: see ragged.h */
     bool had_marks; /* those of one before did */
@@ -76,7 +84,7 @@ struct reply {
     bool input_known, output_known;       /* the provider counted them */
     uint64_t input_tokens, output_tokens; /* all of the prompt; thoughts count as output */
     uint64_t cached_tokens;               /* of the input tokens: read from the provider's cache */
-    char detail[REPLY_DETAIL_MAX];        /* of an error: a sentence */
+    char *detail;                         /* of an error: reply_detail */
     bool again;                           /* of an error: another try may help */
     struct llm_error refusal;             /* of a provider's error: what it means */
     int refused_status;                   /* of an error: what it is as an HTTP status, or 0 */
@@ -84,7 +92,6 @@ struct reply {
     char refused_till[32];   /* of an error: a header that stood in it (wait.h) */
     const struct mask *mask; /* whose words are put back, or NULL; borrowed */
     struct unmask text_words, reasoning_words;
-    struct buf shown; /* of a text: with its words put back */
     uint64_t bytes, bytes_max;
     const struct reply_handler *handler;
     void *arg;
@@ -105,6 +112,9 @@ enum err reply_call(struct reply *r, int64_t index, struct str call_id, struct s
 bool reply_room(struct reply *r, const json_t *thought);
 /* To state: JSON of an event, whole. */
 void reply_keep(struct reply *r, const json_t *v);
+/* For all of its events; it stays the caller's. */
+void reply_lend(struct reply *r, struct reply_room *room);
+struct buf *reply_scratch(struct reply *r);
 void reply_know_tool(struct reply *r, const char *tool_name);
 /* The template opens the thoughts: see think.h. */
 void reply_thinks_first(struct reply *r);
@@ -115,6 +125,7 @@ void reply_usage(struct reply *r, uint64_t input_tokens, uint64_t output_tokens,
 /* err with a sentence for people; printf's way. Returns err. */
 enum err reply_fail(struct reply *r, enum err err, bool again, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+const char *reply_detail(const struct reply *r); /* the sentence; "": there was no error */
 /* Of its sentence: a provider says what is wrong with a request by our words. At last: logs have
  * them. */
 void reply_show_detail(struct reply *r, const struct mask *mask);

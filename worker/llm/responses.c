@@ -305,7 +305,7 @@ static enum err read_event(struct reply *r, struct str name, struct str data)
     }
     struct str text;
     r->marked = false;
-    if (delta_text(DELTA_RESPONSES, data, &r->scratch, &text))
+    if (delta_text(DELTA_RESPONSES, data, reply_scratch(r), &text))
         return reply_text(r, text);
     json_auto_t *root = jsonio_read(r, data);
     if (!json_is_object(root))

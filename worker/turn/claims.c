@@ -55,7 +55,7 @@ static void add(struct claims_numbers *n, double number)
     if (n->count == CLAIMS_NUMBERS_MAX || !isfinite(number))
         return;
     if (n->count == n->cap) {
-        n->cap = n->cap ? 2 * n->cap : 16;
+        n->cap = n->cap ? 2 * n->cap : 4; /* a question alone has few or none */
         n->at = xrealloc(n->at, n->cap * sizeof(*n->at));
     }
     n->at[n->count++] = number;

@@ -62,6 +62,7 @@ void turn_context_free(struct turn_context *s)
     free(s->alert);
     for (unsigned i = 0; i < s->datasource_count; i++)
         free(s->datasources[i]);
+    free(s->datasources);
     *s = (struct turn_context){0};
 }
 
@@ -74,6 +75,7 @@ static void add_datasource(struct turn_context *s, struct str path)
     for (unsigned i = 0; i < s->datasource_count; i++)
         if (str_is(path, s->datasources[i]))
             return;
+    s->datasources = xrealloc(s->datasources, (s->datasource_count + 1) * sizeof(*s->datasources));
     s->datasources[s->datasource_count++] = xstrndup(path.at, path.len);
 }
 

@@ -14,10 +14,10 @@
 enum { TURN_CONTEXT_DATASOURCES_MAX = 16, TURN_CONTEXT_TEXT_MAX = 32 << 10 };
 
 struct turn_context {
-    char *timezone;                                  /* a zone that is known here, or NULL */
-    int64_t range_start_ms, range_end_ms;            /* 0, 0: none selected */
-    char *datasources[TURN_CONTEXT_DATASOURCES_MAX]; /* paths that path_parse accepts; [0] is the
-                                                        default */
+    char *timezone;                       /* a zone that is known here, or NULL */
+    int64_t range_start_ms, range_end_ms; /* 0, 0: none selected */
+    char **datasources;                   /* paths that path_parse accepts; [0] is the
+                                                        default. TURN_CONTEXT_DATASOURCES_MAX */
     unsigned datasource_count;
     char *project, *dashboard; /* of the dashboard that they added: its project and name; or NULL */
     char *alert;               /* to investigate: alert_read; or NULL */

@@ -299,7 +299,7 @@ static void on_call(void *arg, const struct reply_call *c)
     CHECK(index < REPLY_CALLS_MAX);
     if (t->told[index] > 0 && c->arguments.len + 1 < 2 * t->told[index])
         return;
-    t->told[index] = c->arguments.len + 1;
+    t->told[index] = (uint32_t)c->arguments.len + 1;
     flush_said(t);
     const struct mask *mask = llm_reply(t->llm)->mask;
     struct str arguments = buf_str(&c->arguments);
@@ -523,7 +523,7 @@ static void fail_call(struct turn *t, enum err err, const struct reply *r)
     fail_as(t,
             (struct agent_fact){
                 .err = err, .again = r->again, .other_model = other, .usage = turn_count_used(t)},
-            r->detail);
+            reply_detail(r));
 }
 
 static void on_llm_done(void *arg, enum err err)

@@ -122,10 +122,10 @@ struct turn {
     int64_t session_bytes; /* when it was loaded last */
     int64_t ticked_ms;
     uint64_t prompt_bytes;
-    uint64_t refused_bytes;       /* of the prompt that was too long for the model; 0: none was */
-    struct usage used;            /* by the present call of the model */
-    size_t told[REPLY_CALLS_MAX]; /* bytes of arguments that were told on, by call */
-    struct buf assistant_bytes;   /* the last assistant's message, and its decoded form */
+    uint64_t refused_bytes;         /* of the prompt that was too long for the model; 0: none was */
+    struct usage used;              /* by the present call of the model */
+    uint32_t told[REPLY_CALLS_MAX]; /* bytes of arguments that were told on, by call */
+    struct buf assistant_bytes;     /* the last assistant's message, and its decoded form */
     struct record_message assistant;
     struct record_message tool;
     struct approval approval; /* what the person was asked in this turn, and said */

@@ -321,7 +321,7 @@ static void bodies_that_are_no_stream_are_errors_or_whole_replies(void **state)
         struct reply r;
         assert_int_equal(judge(rows[i].status, rows[i].body, &r), rows[i].err);
         assert_int_equal(r.again, rows[i].again);
-        assert_null(strstr(r.detail, "sk-abc"));
+        assert_null(strstr(reply_detail(&r), "sk-abc"));
         reply_free(&r);
     }
 }

@@ -72,7 +72,7 @@ static void same(struct reading *r, const json_t *want)
     struct reply *reply = &r->reply;
     if (text(want, "error")) {
         assert_string_equal(err_word(r->err), text(want, "error"));
-        assert_true(reply->detail[0] != '\0');
+        assert_true(reply_detail(reply)[0] != '\0');
         return;
     }
     assert_int_equal(r->err, ERR_NONE);
