@@ -13,8 +13,8 @@
 #include "common/utc.h"
 
 /* curl forbids calls into its multi handle from its own callbacks, and we promise callers that they
- * may start and cancel anywhere. So: starting is put off to the end of the pass, cancelling inside
- * curl only marks, and on_done comes from the message queue after curl returned. */
+ * may start and cancel anywhere. So: starting inside curl is put off to the end of the pass,
+ * cancelling there only marks, and on_done comes from the message queue after curl returned. */
 
 enum {
     BODY_BYTES_MAX = 16 * 1024 * 1024, /* when the request sets none */
@@ -83,6 +83,8 @@ static void on_idle_tick(void *arg);
 static void on_later(void *arg);
 static void on_pass(void *arg);
 static void on_acted(void *arg);
+static bool set_out(struct fetch *f);
+static void start_later(struct fetch *f);
 static void on_ended(void *arg, CURL *easy, CURLcode code);
 
 static int on_new_connection(void *arg, curl_socket_t fd, curlsocktype purpose)
@@ -639,14 +641,34 @@ struct fetch *fetch_start(struct fetch_pool *p, const struct fetch_request *r,
     }
     list_init(&f->node);
     list_init(&f->place);
-    list_push(&p->starting, &f->node);
     p->active++;
     p->requests++;
-    if (!p->later) {
-        p->later = true;
-        loop_later(p->loop, on_later, p);
-    }
+    if (lanes_inside(p->lanes) || !set_out(f))
+        start_later(f);
     return f;
+}
+
+/* libcurl's timer sends it, before the next pass decides and writes. False: libcurl refuses it. */
+static bool set_out(struct fetch *f)
+{
+    struct fetch_pool *p = f->pool;
+    f->lane = f->easy ? lanes_add(p->lanes, f->easy) : NULL;
+    if (!f->lane)
+        return false;
+    list_push(&p->running, &f->node);
+    if ((f->idle_ms > 0 || f->total_ms > 0) && !loop_timer_active(p->idle))
+        loop_timer_set(p->idle, IDLE_TICK_MS, IDLE_TICK_MS);
+    return true;
+}
+
+/* From inside of libcurl nothing may be started; and what is refused is not told at once. */
+static void start_later(struct fetch *f)
+{
+    struct fetch_pool *p = f->pool;
+    list_push(&p->starting, &f->node);
+    if (!p->later)
+        loop_later(p->loop, on_later, p);
+    p->later = true;
 }
 
 static void on_later(void *arg)
@@ -660,12 +682,8 @@ static void on_later(void *arg)
     while (!list_empty(&p->starting)) {
         struct fetch *f = list_first(&p->starting, struct fetch, node);
         list_remove(&f->node);
-        list_push(&p->running, &f->node);
-        f->lane = f->easy ? lanes_add(p->lanes, f->easy) : NULL;
-        if (!f->lane)
+        if (!set_out(f))
             finish(f, FETCH_REFUSED, "the request has a header that cannot be sent");
-        else if ((f->idle_ms > 0 || f->total_ms > 0) && !loop_timer_active(p->idle))
-            loop_timer_set(p->idle, IDLE_TICK_MS, IDLE_TICK_MS);
     }
 }
 
