@@ -423,6 +423,8 @@ static void on_frame(struct hub_link *l, struct frame *f)
         return;
     }
     peer_heard(&l->peer, loop_now_ms(h->config.loop));
+    if (l->state == LINK_GREETING && (f->code == FRAME_TURN || f->code == FRAME_FOLLOW))
+        return; /* asked of who we were: at our HELLO the gateway takes it for lost */
     switch (f->code) {
     case FRAME_WELCOME:
         on_welcome(l, &f->WELCOME);

@@ -5,7 +5,8 @@
  * link says HELLO, is WELCOMEd, and beats both ways tell whether the other end is alive. Two
  * addresses of one gateway (IPv4 and IPv6) are found by its name: one link is used.
  *
- *   GREETING  HELLO was sent; WELCOME → OPEN; BYE version → REFUSED
+ *   GREETING  HELLO was sent; WELCOME → OPEN; BYE version → REFUSED. A TURN or FOLLOW that comes
+ *             before was asked of our former life: the gateway has given it up at our HELLO
  *   OPEN      beats missing → LOST; BYE hello → GREETING; BYE → LEAVING
  *   LEAVING   the gateway shuts down: it takes events still, sends no turns
  *   LOST      silent: events of its turns go to Redis only; anything heard → GREETING

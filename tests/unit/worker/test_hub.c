@@ -371,6 +371,28 @@ static void gateway_may_follow_a_turn_and_its_next_life_may_not(void **state)
     hub_free(w.hub);
 }
 
+/* They crossed our HELLO: the gateway takes what it had asked for as lost when that comes. */
+static void what_was_asked_of_our_former_life_is_not_begun(void **state)
+{
+    (void)state;
+    open_hub("ipc:///tmp/x");
+    welcome(0, "g0");
+    w.now_ms += 2000;
+    bye(0, "hello");
+    hear(0, (struct frame){.code = FRAME_TURN, .TURN = {.epoch = 1}});
+    hear(0, (struct frame){.code = FRAME_FOLLOW, .FOLLOW = {.turn = {{7}}}});
+    hear(0, (struct frame){.code = FRAME_CANCEL, .CANCEL = {.turn = {{1}}}}); /* of any life */
+    assert_int_equal(w.turns, 0);
+    assert_int_equal(w.follows, 0);
+    assert_int_equal(w.cancels, 1);
+    welcome(0, "g0");
+    hear(0, (struct frame){.code = FRAME_TURN, .TURN = {.epoch = 2}});
+    hear(0, (struct frame){.code = FRAME_FOLLOW, .FOLLOW = {.turn = {{7}}}});
+    assert_int_equal(w.turns, 1);
+    assert_int_equal(w.follows, 1);
+    hub_free(w.hub);
+}
+
 static void leaving_worker_says_so_to_each_gateway_that_comes(void **state)
 {
     (void)state;
@@ -440,6 +462,7 @@ int main(void)
         cmocka_unit_test(what_is_no_frame_or_not_for_a_worker_is_dropped),
         cmocka_unit_test(other_tools_are_told_to_each_gateway_once),
         cmocka_unit_test(gateway_may_follow_a_turn_and_its_next_life_may_not),
+        cmocka_unit_test(what_was_asked_of_our_former_life_is_not_begun),
         cmocka_unit_test(leaving_worker_says_so_to_each_gateway_that_comes),
         cmocka_unit_test(endpoints_are_checked),
         cmocka_unit_test(gateway_that_takes_nothing_costs_few_lines),
