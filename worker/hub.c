@@ -47,6 +47,7 @@ struct hub_link {
     unsigned held;      /* by turns */
     unsigned told;      /* which of the hub's offers */
     unsigned life;
+    bool unsaid; /* the last HELLO: it was full */
     bool wanted; /* its entry still resolves to it */
 };
 
@@ -78,6 +79,7 @@ static void greet(struct hub_link *l);
 static void change(struct hub_link *l, enum hub_link_state to);
 static void send_offer(struct hub_link *l);
 static bool send_frame(struct hub_link *l, const struct frame *f);
+static void not_taken(struct hub_link *l, enum frame_code code);
 static void tell_full(struct hub_link *l, enum frame_code code);
 
 static const char *state_name(enum hub_link_state s)
@@ -315,7 +317,7 @@ static void greet(struct hub_link *l)
                                 .running = l->hub->cb.running(l->hub->arg),
                                 .models = c->models,
                                 .tools = c->tools}};
-    send_frame(l, &f);
+    l->unsaid = !send_frame(l, &f);
 }
 
 static void send_beat(struct hub_link *l)
@@ -356,7 +358,11 @@ static void look_after(struct hub_link *l, int64_t now_ms)
         break;
     case LINK_GREETING:
     case LINK_LOST: /* beats are small: what waits for a gateway that is away stays small too */
-        if (now_ms - l->greeted_ms >= GREET_MS) {
+        if (now_ms - l->greeted_ms < GREET_MS)
+            break;
+        if (l->state == LINK_GREETING && l->unsaid) {
+            greet(l);
+        } else {
             l->greeted_ms = now_ms;
             send_beat(l);
         }
@@ -386,8 +392,17 @@ static bool send_frame(struct hub_link *l, const struct frame *f)
     if (sent)
         wire_touch(p);
     else
-        tell_full(l, f->code);
+        not_taken(l, f->code);
     return sent;
+}
+
+/* A gateway that misses events asks for them again. That a turn is over, or is given back, it would
+ * never hear: it is lost until it is heard again, and takes us for new then. */
+static void not_taken(struct hub_link *l, enum frame_code code)
+{
+    tell_full(l, code);
+    if (code == FRAME_DONE || code == FRAME_RELEASE || code == FRAME_NEED_TOKEN)
+        change(l, LINK_LOST);
 }
 
 static void tell_full(struct hub_link *l, enum frame_code code)

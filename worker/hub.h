@@ -7,7 +7,7 @@
  *
  *   GREETING  HELLO was sent; WELCOME → OPEN; BYE version → REFUSED. A TURN or FOLLOW that comes
  *             before was asked of our former life: the gateway has given it up at our HELLO
- *   OPEN      beats missing → LOST; BYE hello → GREETING; BYE → LEAVING
+ *   OPEN      beats missing, or it takes no DONE → LOST; BYE hello → GREETING; BYE → LEAVING
  *   LEAVING   the gateway shuts down: it takes events still, sends no turns
  *   LOST      silent: events of its turns go to Redis only; anything heard → GREETING
  *   REFUSED   speaks another version; greeted again now and then

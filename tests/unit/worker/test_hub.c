@@ -449,6 +449,40 @@ static void gateway_that_takes_nothing_costs_few_lines(void **state)
     hub_free(w.hub);
 }
 
+static void fill_up(void)
+{
+    static char payload[1000];
+    for (size_t len = sizeof(payload); len > 0; len /= 2)
+        for (unsigned i = 0; i < 2000; i++)
+            hub_send_event(w.from, &(struct frame_EVENT){.payload = {payload, len}});
+    for (unsigned i = 0; i < 20; i++)
+        hub_send_following(w.from, (struct id){{1}}, (struct event_at){0, 0});
+}
+
+/* Else it would wait for the end of that turn as long as both live. */
+static void gateway_that_takes_no_done_is_greeted_anew_once_it_takes_that(void **state)
+{
+    (void)state;
+    open_hub("tcp://127.0.0.1:9000");
+    welcome(0, "a");
+    hear(0, (struct frame){.code = FRAME_FOLLOW});
+    fill_up();
+    assert_true(hub_alive(w.from)); /* it asks for the events that it misses */
+    hub_send_done(w.from, (struct id){{1}}, 1, TURN_DONE);
+    assert_false(hub_alive(w.from));
+    unsigned life = hub_life(w.from);
+    beat(0);
+    assert_int_equal(hub_life(w.from), life + 1); /* that HELLO does not fit either */
+    sent(0);
+    pass_ms(1000);
+    assert_string_equal(sent(0), "HELLO ");
+    pass_ms(1000);
+    assert_string_equal(sent(0), "BEAT "); /* one that was said is not said again */
+    welcome(0, "a");
+    assert_true(hub_alive(w.from));
+    hub_free(w.hub);
+}
+
 int main(void)
 {
     secret_setup();
@@ -466,6 +500,7 @@ int main(void)
         cmocka_unit_test(leaving_worker_says_so_to_each_gateway_that_comes),
         cmocka_unit_test(endpoints_are_checked),
         cmocka_unit_test(gateway_that_takes_nothing_costs_few_lines),
+        cmocka_unit_test(gateway_that_takes_no_done_is_greeted_anew_once_it_takes_that),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
