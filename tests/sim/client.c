@@ -5,15 +5,14 @@
 #include <string.h>
 #include "common/check.h"
 #include "tests/sim/fake_redis.h"
-#include "tests/sim/faults.h"
 #include "tests/sim/script.h"
 
 enum {
     PARSE_MAX = 1 << 20,
     PATIENCE_US = 6000000,
     TEXT_MAX = 512,
-    LINKED_US = 2000000, /* by then all have started and found each other */
-    LATE_US = 1000000,   /* some rounds of the slowest messages; text is stored after thrice that */
+    LATE_US = 1000000, /* some rounds of the slowest messages; text is stored after thrice that */
+    SMOOTH_LATE_US = 120000, /* the same where none is slow */
 };
 enum client_state { CLIENT_ASKS, CLIENT_FOLLOWS, CLIENT_OVER };
 
@@ -231,17 +230,24 @@ static void check_step(struct client *c, struct str type, struct str payload)
     }
 }
 
-/* Where nothing breaks, each gateway has what was said a moment later, whoever drives the turn. */
+/* Where nothing is broken, each gateway has what was said a moment later, whoever drives the turn;
+ * and the end of one that was cancelled. */
 static void check_late(const struct client *c, struct str payload)
 {
     struct str text = payload_text(payload, "text");
-    int64_t told_us = text.at ? script_told_us(c->script, text) : 0;
-    if (told_us < LINKED_US || !faults_none() || c->slow)
-        return;
-    int64_t late_us = sim.now_us - (told_us > c->opened_us ? told_us : c->opened_us);
-    if (late_us > LATE_US)
+    bool cancelled = str_is(payload_text(payload, "event_type"), "turn_cancelled");
+    int64_t told_us = text.at     ? script_told_us(c->script, text)
+                      : cancelled ? c->script->cancelled_us
+                                  : 0;
+    if (told_us == 0 || c->slow || (cancelled && told_us < sim.well_us))
+        return; /* such a cancel a worker may have learnt from the store alone */
+    if (told_us < c->opened_us)
+        told_us = c->opened_us;
+    if (told_us < sim.well_us)
+        told_us = sim.well_us;
+    if (sim.now_us - told_us > (sim.smooth ? SMOOTH_LATE_US : LATE_US))
         sim_fail("client %u got %u-%u %lld ms after it was said", c->index, c->cursor.epoch,
-                 c->cursor.seq, (long long)late_us / 1000);
+                 c->cursor.seq, (long long)(sim.now_us - told_us) / 1000);
 }
 
 static bool is_final(struct str type)
@@ -324,6 +330,8 @@ void client_on_status(struct client *c, struct web *w, unsigned status, struct s
     sim_note("client %u: %u %.*s", c->index, status, (int)body.len, body.at);
     sim_hash(&status, sizeof(status));
     if (w == c->cancel) {
+        if (status < 300 && c->script && c->script->cancelled_us == 0)
+            c->script->cancelled_us = sim.now_us;
         web_free(c->cancel);
         c->cancel = NULL;
         return;

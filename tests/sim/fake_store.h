@@ -23,8 +23,22 @@
     X(CURSOR_OFF_BY_ONE, "cursor-off-by-one") /* events are read from one past the cursor */       \
     X(FOLLOW_LOST, "follow-lost")             /* a worker never hears that it is followed */       \
     X(FOLLOWING_FAR, "following-far")         /* it says that more is stored than there is */      \
-    X(STORED_FAR, "stored-far")               /* the same in each event */                         \
-    X(DONE_LOST, "done-lost") /* who follows is not told that it has the turn no more */
+    X(FOLLOWING_BARE, "following-bare")       /* … and not what it has that is not stored */     \
+    X(STORED_FAR, "stored-far")               /* each event says that it is stored */              \
+    X(STORED_NEVER, "stored-never")           /* … that nothing is */                            \
+    X(EVENT_UNFOLLOWED, "event-unfollowed")   /* who follows takes them before FOLLOWING */        \
+    X(DONE_LOST, "done-lost")       /* who follows is not told that it has the turn no more */     \
+    X(NEWS_LOST, "news-lost")       /* nobody hears that a worker has a turn */                    \
+    X(NEWS_UNHEARD, "news-unheard") /* … or a gateway does not look then */                      \
+    X(CANCEL_LOST, "cancel-lost")   /* a worker hears of a cancel by the store alone */            \
+    X(UNFOLLOW_UNSAID, "unfollow-unsaid")   /* a gateway whose last follower left is silent */     \
+    X(UNFOLLOW_UNHEARD, "unfollow-unheard") /* a worker goes on sending after it */                \
+    X(FENCED_FOLLOWED, "fenced-followed")   /* who lost the turn is not told UNFOLLOW */           \
+    X(LINK_END_UNSEEN, "link-end-unseen")   /* followers wait on for one whose link ended */       \
+    X(ONE_LIFE, "one-life")                 /* a link's HELLO again ends nothing */                \
+    X(AUDIENCE_DOUBLES, "audience-doubles") /* FOLLOW twice is two who hear */                     \
+    X(TAIL_TRIMS_ALL, "tail-trims-all")     /* … what was given, be it stored or not */          \
+    X(TAIL_KEEPS_ALL, "tail-keeps-all")
 enum fake_plant {
 #define X(name, word) PLANT_##name,
     FAKE_PLANTS(X)

@@ -6,7 +6,13 @@
 #include "tests/sim/net.h"
 #include "tests/sim/sides.h"
 
-enum { FAULTS_MAX = 8 };
+enum {
+    FAULTS_MAX = 8,
+    START_US = 1000000, /* by then all have found each other; those of before the world too */
+    /* After what was broken is back: links are found dead and made again, Redis is asked again, and
+     * who has lost a turn learns of it. */
+    HEAL_US = 5000000,
+};
 
 #define FAULTS(X)                                                                                  \
     X(WORKER_KILL)                                                                                 \
@@ -45,6 +51,14 @@ static struct redis *snapshot;
 unsigned faults_deadly(void) { return deadly; }
 bool faults_none(void) { return deadly == 0 && fault_count == 0; }
 
+/* Something is broken for so long, from now on. */
+static void ill(int64_t us)
+{
+    int64_t well_us = sim.now_us + us + HEAL_US;
+    if (well_us > sim.well_us)
+        sim.well_us = well_us;
+}
+
 /* ---- processes ---- */
 
 static void proc_start(struct proc *p)
@@ -78,6 +92,7 @@ static void start_later(struct proc *p)
     int64_t us = sim_chance(100) ? sim_between(1000000, 8000000) : sim_between(50000, 1000000);
     if (sim.now_us + us > sim.calm_us)
         us = 50000;
+    ill(us);
     sim_in(&p->start, us);
 }
 
@@ -163,11 +178,18 @@ static void freeze(struct proc *p)
     sim_note("%s freezes for %lld ms", p->name, (long long)us / 1000);
     if (p->up && p->frozen_us <= sim.now_us)
         p->frozen_us = sim.now_us + us;
+    ill(us);
+}
+
+static void crash(int64_t us, bool promoted)
+{
+    ill(us);
+    net_redis_crash(us, promoted);
 }
 
 static void lose(void)
 {
-    net_redis_crash(sim_between(1000, 1500000), sim_chance(500));
+    crash(sim_between(1000, 1500000), sim_chance(500));
     if (!snapshot)
         return;
     fake_redis_restore(sim.redis, snapshot);
@@ -175,8 +197,18 @@ static void lose(void)
     snapshot = NULL;
 }
 
+static void cut(void)
+{
+    struct proc *worker = some_worker();
+    unsigned gateway = sim_below(sim.gateway_count);
+    int64_t us = sim_between(50000, sim.tight ? 1000000 : 4000000);
+    ill(us);
+    net_cut(worker, gateway, us, sim_chance(500));
+}
+
 static void strike(enum fault_kind kind)
 {
+    ill(0);
     switch (kind) {
     case FAULT_BOTH_KILL:
         proc_kill(some_gateway());
@@ -210,20 +242,19 @@ static void strike(enum fault_kind kind)
         net_break(some_worker(), sim_below(sim.gateway_count));
         break;
     case FAULT_CUT:
-        net_cut(some_worker(), sim_below(sim.gateway_count), sim_between(50000, 4000000),
-                sim_chance(500));
+        cut();
         break;
     case FAULT_LANE:
         net_lane_break(sim_chance(500) ? some_worker() : some_gateway());
         break;
     case FAULT_REDIS_CRASH:
-        net_redis_crash(
-            sim_chance(100) ? sim_between(2000000, 7000000) : sim_between(1000, 1500000), false);
+        crash(sim_chance(100) ? sim_between(2000000, 7000000) : sim_between(1000, 1500000), false);
         break;
     case FAULT_REDIS_SLOW: {
         int64_t us = sim_between(10000, 2500000);
         if (sim.redis_slow_us <= sim.now_us) /* as freeze() */
             sim.redis_slow_us = sim.now_us + us;
+        ill(us);
         break;
     }
     case FAULT_REDIS_LOSS:
@@ -259,13 +290,18 @@ void faults_begin(void)
 {
     int64_t until_us = 0;
     deadly = 0;
+    sim.well_us = sim.now_us + START_US;
     fault_count = sim_below(FAULTS_MAX / 2 + 1);
     if (sim_chance(100))
         fault_count = FAULTS_MAX;
+    if (sim.smooth)
+        fault_count = 0;
     for (unsigned i = 0; i < fault_count; i++) {
         struct fault *f = &faults[i];
         *f = (struct fault){.event.fn = on_fault};
         f->kind = (enum fault_kind)sim_below(FAULT_KINDS);
+        if (sim.tight && sim_chance(500))
+            f->kind = FAULT_CUT;
         if (f->kind == FAULT_REDIS_LOSS && (sim.lossy || !sim_chance(300)))
             f->kind = FAULT_WORKER_KILL;
         sim_in(&f->event, sim_between(1000, sim_chance(300) ? 4000000 : 900000));

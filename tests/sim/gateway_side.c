@@ -10,6 +10,7 @@
 #include "gateway/turn/turns.h"
 #include "proto/store/store.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/live.h"
 #include "tests/sim/net.h"
 #include "tests/sim/sides.h"
 
@@ -284,6 +285,7 @@ void *side_gateway_new(struct proc *p)
     s->proc = p;
     list_init(&s->requests);
     p->self = s;
+    live_gateway_begins(p);
     settings_init(&g->settings);
     snprintf(g->name, sizeof(g->name), "%s", p->name);
     sim_loop_init(&p->loop, p);
@@ -293,7 +295,7 @@ void *side_gateway_new(struct proc *p)
     g->visits = visits_new(g->loop);
     g->turns = turns_new(g);
     g->streams = streams_new(g);
-    g->broker = broker_new(g, &turns_of_workers, g, error);
+    g->broker = broker_new(g, &live_of_workers, g, error);
     g->janitor = janitor_new(g);
     loop_on_write(g->loop, write_streams, s);
     return s;

@@ -7,10 +7,12 @@
 #include "proto/store/store.h"
 #include "proto/wire.h"
 #include "tests/sim/plants.h"
+#include "tests/sim/script.h"
 
 enum {
     OUT_BYTES_MAX = 8 << 20,
-    RECONNECT_MS = 100, /* at least, up to ten times that */
+    TIGHT_BYTES_MAX = 1500, /* some events */
+    RECONNECT_MS = 100,     /* at least, up to ten times that */
     REDIS_AGAIN_MS = 100,
     REDIS_PATIENCE_MS = 5000, /* as store.c's */
     NEVER = INT32_MAX,
@@ -41,8 +43,8 @@ struct wire {
     void *arg;
     bool router;
     struct list peers, dropped;
-    unsigned gateway; /* dealer: which one */
-    struct sim_event connect;
+    unsigned gateway;                /* dealer: which one */
+    struct sim_event connect, again; /* dealer; again: what it holds leaves */
 };
 static struct list conns = {&conns, &conns};
 struct message {
@@ -66,7 +68,8 @@ static struct proc *proc_of(const struct wire *w) { return w->loop->proc; }
 
 static int64_t delay_us(void)
 {
-    return sim_chance(50) ? sim_between(5000, 60000) : sim_between(100, 2500);
+    bool slow = sim_chance(50) && !sim.smooth;
+    return slow ? sim_between(5000, 60000) : sim_between(100, 2500);
 }
 
 static void on_message_due(struct sim_event *e);
@@ -97,7 +100,7 @@ static struct wire_peer *peer_new(struct wire *w, struct conn *c)
     p->conn = c;
     if (c)
         c->refs++;
-    buf_init(&p->out, OUT_BYTES_MAX);
+    buf_init(&p->out, sim.tight && !w->router ? TIGHT_BYTES_MAX : OUT_BYTES_MAX);
     list_push(&w->peers, &p->node);
     return p;
 }
@@ -121,6 +124,7 @@ static void on_message_due(struct sim_event *e)
     if (to && m->number < c->cut[m->way] && proc_takes(proc_of(to), m->life, e, &put_off)) {
         c->came[m->way] = m->number + 1;
         struct wire_peer *p = list_of(to->peers.next, struct wire_peer, node); /* a dealer's one */
+        sim.strayed |= m->way == TO_DEALER && p->conn && p->conn != c;
         if (m->way == TO_ROUTER) {
             if (!c->accepted)
                 c->accepted = peer_new(to, c);
@@ -164,13 +168,25 @@ static bool conn_broken(const struct conn *c) { return c->cut[TO_DEALER] != NEVE
 
 static void flush(struct wire_peer *p)
 {
+    struct wire *w = p->wire;
     if (!p->conn || p->out.len == 0)
         return;
+    int64_t cut_us = w->router ? 0 : sim.cut_us[proc_of(w)->index][w->gateway];
+    if (sim.tight && cut_us > sim.now_us) { /* it does not take more than its buffer */
+        sim_at(&w->again, cut_us);
+        return;
+    }
     scoped_buf(spoilt, OUT_BYTES_MAX);
     struct str bytes = plants_frames(!p->wire->router, buf_str(&p->out), &spoilt);
     if (bytes.len > 0)
         send_bytes(p->conn, p->wire->router ? TO_DEALER : TO_ROUTER, bytes);
     buf_clear(&p->out);
+}
+
+static void on_again(struct sim_event *e)
+{
+    struct wire *w = (struct wire *)(void *)((char *)e - offsetof(struct wire, again));
+    flush(list_of(w->peers.next, struct wire_peer, node));
 }
 
 static struct wire *router_of(unsigned gateway)
@@ -248,6 +264,7 @@ struct wire *wire_dealer_new(struct loop *l, const struct wire_config *c, const 
     struct wire *w = wire_new(l, cb, arg);
     w->gateway = (unsigned)(endpoint[strlen(endpoint) - 1] - '0'); /* ipc://0 */
     w->connect.fn = on_connect;
+    w->again.fn = on_again;
     peer_new(w, NULL);
     sim_in(&w->connect, sim_between(100, 20000));
     return w;
@@ -279,6 +296,7 @@ void wire_free(struct wire *w)
             flush(list_of(node, struct wire_peer, node));
     end_is_gone(w);
     sim_unset(&w->connect);
+    sim_unset(&w->again);
     while (!list_empty(&w->dropped))
         peer_free(list_head(&w->dropped, struct wire_peer, node));
     while (!list_empty(&w->peers))
@@ -429,6 +447,8 @@ static void on_op_due(struct sim_event *e)
         return;
     }
     f->reply = fake_op_execute(f->op);
+    if (f->op->kind == OP_TURN_BEGIN || f->op->kind == OP_TURN_SAY || f->op->kind == OP_TURN_SEAL)
+        script_store(f->op->session, f->op->turn);
     sim_note("redis: %s of %s e%u..%u %s%s", fake_op_name(f->op), f->proc->name, f->op->epoch,
              f->op->last_seq, err_word(f->reply->err), stray ? " (stray)" : "");
     if (stray) {
@@ -472,7 +492,8 @@ static void carry(void *arg, struct fake_op *take_op)
     if (sim.plant == PLANT_EARLY_SEAL && take_op->kind == OP_TURN_SEAL)
         answer_early(p, take_op);
     struct flight *f = flight_new(p, take_op);
-    int64_t delay = sim_chance(30) ? sim_between(5000, 80000) : sim_between(100, 2000);
+    bool slow = sim_chance(30) && !sim.smooth;
+    int64_t delay = slow ? sim_between(5000, 80000) : sim_between(100, 2000);
     sim_at(&f->event, lane_us(&p->lane, 0, delay));
 }
 

@@ -7,11 +7,15 @@
 /* False: it is lost. */
 static bool spoil(struct frame *f)
 {
-    switch (sim.plant) {
+    switch ((int)sim.plant) {
     case PLANT_FOLLOW_LOST:
         return f->code != FRAME_FOLLOW;
     case PLANT_DONE_LOST:
         return f->code != FRAME_DONE;
+    case PLANT_NEWS_LOST:
+        return f->code != FRAME_NEWS;
+    case PLANT_CANCEL_LOST:
+        return f->code != FRAME_CANCEL;
     case PLANT_FOLLOWING_FAR:
         if (f->code == FRAME_FOLLOWING)
             f->FOLLOWING.seq++;
@@ -20,20 +24,29 @@ static bool spoil(struct frame *f)
         if (f->code == FRAME_EVENT)
             f->EVENT.stored = f->EVENT.seq;
         return true;
-    case PLANT_NONE:
-    case PLANT_NO_EPOCH:
-    case PLANT_EARLY_SEAL:
-    case PLANT_CURSOR_OFF_BY_ONE:
-        break;
+    case PLANT_STORED_NEVER:
+        if (f->code == FRAME_EVENT)
+            f->EVENT.stored = 0;
+        return true;
+    default:
+        return true;
     }
-    return true;
+}
+
+static bool on_the_wire(void)
+{
+    static const enum fake_plant those[] = {
+        PLANT_FOLLOW_LOST,   PLANT_DONE_LOST,  PLANT_NEWS_LOST,   PLANT_CANCEL_LOST,
+        PLANT_FOLLOWING_FAR, PLANT_STORED_FAR, PLANT_STORED_NEVER};
+    for (unsigned i = 0; i < sizeof(those) / sizeof(*those); i++)
+        if (sim.plant == those[i])
+            return true;
+    return false;
 }
 
 struct str plants_frames(bool to_gateway, struct str bytes, struct buf *out)
 {
-    bool ours = sim.plant == PLANT_FOLLOW_LOST || sim.plant == PLANT_DONE_LOST ||
-                sim.plant == PLANT_FOLLOWING_FAR || sim.plant == PLANT_STORED_FAR;
-    if (!ours)
+    if (!on_the_wire())
         return bytes;
     while (bytes.len > 0) {
         struct frame f;

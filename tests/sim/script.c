@@ -65,11 +65,19 @@ void script_end(void)
 void script_poison(unsigned of_thousand) { all.poison = of_thousand; }
 void script_break(unsigned of_thousand) { all.breaks = of_thousand; }
 
-struct script_turn *script_turn(struct id turn)
+static struct script_turn *known(struct id turn)
 {
     for (unsigned i = 0; i < all.count; i++)
         if (id_eq(all.turns[i].turn, turn))
             return &all.turns[i];
+    return NULL;
+}
+
+struct script_turn *script_turn(struct id turn)
+{
+    struct script_turn *old = known(turn);
+    if (old)
+        return old;
     CHECK(all.count < SCRIPT_TURNS_MAX);
     struct script_turn *t = &all.turns[all.count++];
     *t = (struct script_turn){.turn = turn,
@@ -119,6 +127,30 @@ int64_t script_told_us(const struct script_turn *t, struct str text)
             return t->told[i].at_us;
     }
     return 0;
+}
+
+void script_store(struct id session, struct id turn)
+{
+    const struct fake_turn *stored = session_turn(redis_session(sim.redis, session), turn);
+    if (!stored || stored->entry_count == 0)
+        return;
+    struct script_turn *t = script_turn(turn);
+    struct event_at last = stored->entries[stored->entry_count - 1].last;
+    const struct script_stored *before = &t->stored[(t->stored_count - 1) % SCRIPT_STORED_MAX];
+    if (t->stored_count == 0 || event_at_cmp(last, before->last) > 0)
+        t->stored[t->stored_count++ % SCRIPT_STORED_MAX] = (struct script_stored){last, sim.now_us};
+}
+
+struct event_at script_stored(struct id turn, int64_t at_us)
+{
+    const struct script_turn *t = known(turn);
+    struct event_at none = {0, 0};
+    for (unsigned i = t ? t->stored_count : 0, n = 0; i > 0 && n < SCRIPT_STORED_MAX; i--, n++) {
+        const struct script_stored *s = &t->stored[(i - 1) % SCRIPT_STORED_MAX];
+        if (s->at_us <= at_us)
+            return s->last;
+    }
+    return none;
 }
 
 void script_replied(const struct script_reply *r)

@@ -11,6 +11,7 @@
 
 enum {
     SCRIPT_TOLD_MAX = 64,
+    SCRIPT_STORED_MAX = 16,
     SCRIPT_PIECES_MAX = 8,
     SCRIPT_PIECE = 24,
     SCRIPT_TURNS_MAX = 32,
@@ -40,6 +41,10 @@ struct script_told {
     char piece[SCRIPT_PIECE];
     int64_t at_us;
 };
+struct script_stored {
+    struct event_at last;
+    int64_t at_us;
+};
 struct script_seen {
     struct event_at at;
     uint64_t hash;
@@ -57,6 +62,9 @@ struct script_turn {
     unsigned seen_count, seen_max;
     struct script_told told[SCRIPT_TOLD_MAX]; /* the last pieces that the model said */
     unsigned told_count;
+    struct script_stored stored[SCRIPT_STORED_MAX]; /* the last moments at which that grew */
+    unsigned stored_count;
+    int64_t cancelled_us; /* when the first who asked for it was told that it will; 0: nobody */
 };
 void script_begin(void); /* of a world */
 void script_end(void);
@@ -69,6 +77,10 @@ void script_see(struct script_turn *t, struct event_at at, bool lasting, struct 
 /* The model says a piece now; when it said the last one of this text: 0: not known any more. */
 void script_tell(struct id turn, const char *piece);
 int64_t script_told_us(const struct script_turn *t, struct str text);
+/* Redis has executed a command of this turn: what it has now is noted. What it had at that time;
+ * 0-0: nothing, or that is not known any more. */
+void script_store(struct id session, struct id turn);
+struct event_at script_stored(struct id turn, int64_t at_us);
 bool script_has_said(const struct script_turn *t, uint32_t step, struct str text);
 bool script_over(const struct script_turn *t); /* as the store has it */
 /* The world is quiet: is the store's turn what was seen of it? */

@@ -60,6 +60,9 @@ static void run_one(uint64_t seed)
 {
     sim_begin(seed);
     script_begin();
+    sim.smooth = sim_chance(100);
+    sim.crowd = sim_chance(sim.smooth ? 300 : 50);
+    sim.tight = sim_chance(50);
     sim.gateway_count = 1 + sim_below(SIM_GATEWAYS_MAX);
     sim.worker_count = 2 + sim_below(2);
     sim.auth = sim_chance(500);
@@ -67,7 +70,7 @@ static void run_one(uint64_t seed)
     script_break(sim_chance(100) ? 500 : 0);
     faults_begin();
     procs_begin();
-    clients_begin(1 + sim_below(2), sim_chance(250) ? 1 : 0);
+    clients_begin(sim.crowd ? 4 : 1 + sim_below(2), sim_chance(250) ? 1 : 0);
     run_on(sim.calm_us + AFTER_CALM_US);
     run_out((sim.now_us > sim.calm_us ? sim.now_us : sim.calm_us) + AFTER_CALM_US);
     clients_end();

@@ -262,7 +262,7 @@ static void open_turns(struct side *s)
                  .meters = the_meters(),
                  .extra_prompt = "",
                  .token_wait_ms = 3000},
-        .capacity = 1 + sim_below(4),
+        .capacity = sim.crowd ? 1 : 1 + sim_below(4),
         .tick_ms = TICK_MS};
     llms[p->index].side = s;
     toolses[p->index].side = s;
@@ -289,7 +289,7 @@ void *side_worker_new(struct proc *p, unsigned gateways)
     struct hub_config config = {.loop = &p->loop,
                                 .gateways = s->gateways,
                                 .name = p->name,
-                                .capacity = 4,
+                                .capacity = sim.crowd ? 1 : 4,
                                 .models = STR("[]"),
                                 .tools = STR("[]"),
                                 .beat_ms = SIDE_BEAT_MS,

@@ -81,6 +81,11 @@ struct world {
     int64_t redis_down_us, redis_slow_us;              /* until then */
     int64_t cut_us[SIM_WORKERS_MAX][SIM_GATEWAYS_MAX]; /* no frame passes until then */
     int64_t calm_us;                                   /* no fault after that */
+    int64_t well_us; /* since then nothing is broken, and what was has healed */
+    bool strayed;    /* a worker took for new what its or its gateway's former life was sent */
+    bool smooth;     /* nothing breaks here, and nothing takes long */
+    bool tight;      /* a link that is cut holds little: what does not fit is lost */
+    bool crowd;      /* more turns than the workers take at once */
 };
 extern struct world sim;
 
