@@ -28,6 +28,8 @@ enum {
     READS_A_PASS = 16,
     GREETINGS_MAX = 5,
     SCRIPTS_MAX = 64,
+    OUT_KEPT_BYTES = 1 << 20,  /* of output that was sent: more goes back to the system */
+    OUT_MOVED_BYTES = 4 << 20, /* … that was not: in 1 ms */
     /* A replica that is well acknowledges within a round trip; all that this connection is asked
      * meanwhile waits behind. What too few replicas have is sent again. */
     COPIES_MS = 150,
@@ -115,6 +117,21 @@ static ssize_t send_some(struct redis_link *l, const char *bytes, size_t len)
                   : send(l->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* Redis may be slow to take what is a moment's rush. What was sent is dropped when no more is left,
+ * so that each byte is moved once. Not while a password may be in it: see greet. */
+static void shrink_out(struct redis_link *l)
+{
+    size_t left = l->out.len - l->out_off;
+    if (l->state != LINK_READY || l->out.cap <= OUT_KEPT_BYTES)
+        return;
+    if (left == 0) {
+        buf_free(&l->out);
+    } else if (l->out_off >= left && left <= OUT_MOVED_BYTES) {
+        buf_drop(&l->out, l->out_off);
+        l->out_off = 0;
+    }
+}
+
 static void send_out(struct redis_link *l)
 {
     while (l->out_off < l->out.len) {
@@ -123,6 +140,7 @@ static void send_out(struct redis_link *l)
             continue;
         if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
             loop_fd_set(l->io, LOOP_READ | LOOP_WRITE);
+            shrink_out(l);
             return;
         }
         if (sent < 0)
@@ -132,6 +150,7 @@ static void send_out(struct redis_link *l)
     loop_fd_set(l->io, LOOP_READ);
     buf_clear(&l->out);
     l->out_off = 0;
+    shrink_out(l);
 }
 
 /* The first time on a connection a script goes with its source, so that its commands keep their

@@ -2,6 +2,7 @@
 #include "tests/support/pump.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -362,6 +363,38 @@ static void frozen_redis_is_given_up(void **state)
     finish(f);
 }
 
+static size_t heap_bytes(void)
+{
+    struct mallinfo2 m = mallinfo2(); /* under a sanitizer it is all 0 */
+    return m.uordblks + m.hblkhd;
+}
+
+static void what_redis_was_slow_to_take_takes_no_memory_afterwards(void **state)
+{
+    enum { COMMANDS = 128, BYTES = 256 << 10 };
+    static char value[BYTES];
+    (void)state;
+    struct fixture *f = start();
+    redis_free(f->redis);
+    f->redis = make(f, f->url, 10000, 256 << 20);
+    memset(value, 'v', sizeof(value));
+    struct str set[] = {STR("SET"), STR("x"), {value, sizeof(value)}};
+    said(f, "PING", REDIS_OK, "PONG");
+    size_t before = heap_bytes();
+    kill(f->server, SIGSTOP);
+    struct answer *all = &f->answers[0], *last = &f->answers[1];
+    for (int i = 0; i < COMMANDS; i++)
+        assert_true(redis_command(f->redis, on_answer, all, 3, set) > 0);
+    ask(f, last, "STRLEN x");
+    pump_for(f->pump, 50);
+    kill(f->server, SIGCONT);
+    wait_answer(f, last);
+    assert_int_equal(last->number, BYTES);
+    assert_int_equal(all->count, COMMANDS);
+    assert_true(heap_bytes() < before + (2 << 20));
+    finish(f);
+}
+
 static void forgotten_commands_are_done_but_not_answered(void **state)
 {
     (void)state;
@@ -668,6 +701,7 @@ int main(void)
         cmocka_unit_test(command_that_fails_beside_another_can_be_forgotten_by_it),
         cmocka_unit_test(answer_that_is_there_counts_though_the_pass_was_long),
         cmocka_unit_test(frozen_redis_is_given_up),
+        cmocka_unit_test(what_redis_was_slow_to_take_takes_no_memory_afterwards),
         cmocka_unit_test(forgotten_commands_are_done_but_not_answered),
         cmocka_unit_test(scripts_go_by_hash_and_survive_a_flush),
         cmocka_unit_test(password_and_database_come_first),
