@@ -24,10 +24,12 @@
     X(FOLLOW_LOST, "follow-lost")             /* a worker never hears that it is followed */       \
     X(FOLLOWING_FAR, "following-far")         /* it says that more is stored than there is */      \
     X(FOLLOWING_BARE, "following-bare")       /* … and not what it has that is not stored */     \
+    X(FOLLOWING_OLD, "following-old")         /* … of an epoch that is over is believed */       \
     X(STORED_FAR, "stored-far")               /* each event says that it is stored */              \
     X(STORED_NEVER, "stored-never")           /* … that nothing is */                            \
     X(EVENT_UNFOLLOWED, "event-unfollowed")   /* who follows takes them before FOLLOWING */        \
     X(DONE_LOST, "done-lost")       /* who follows is not told that it has the turn no more */     \
+    X(DONE_OLD, "done-old")         /* … of an epoch that is over is believed */                 \
     X(NEWS_LOST, "news-lost")       /* nobody hears that a worker has a turn */                    \
     X(NEWS_UNHEARD, "news-unheard") /* … or a gateway does not look then */                      \
     X(CANCEL_LOST, "cancel-lost")   /* a worker hears of a cancel by the store alone */            \

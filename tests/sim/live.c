@@ -130,7 +130,7 @@ static bool well_since(int64_t us) { return us >= sim.well_us; }
 static void check_stored(const struct frame_EVENT *e)
 {
     struct event_at says = {e->epoch, e->stored};
-    if (sim.lossy)
+    if (sim.lossy || sim.echoes)
         return;
     if (e->stored > 0 && event_at_cmp(says, script_stored(e->turn, sim.now_us)) > 0)
         sim_fail("event %u-%u says that %u is stored, and it is not", e->epoch, e->seq, e->stored);
@@ -180,23 +180,6 @@ static void ended(struct gateway *g, const struct dispatch_worker *from, struct 
         let_go(find(asks_of(g), from, turn));
 }
 
-/* The feed of a turn that another drives; else one of no worker. */
-static struct feed feed_of(struct gateway *g, struct id turn)
-{
-    const struct turn *t = turns_get(g, turn);
-    return t && t->place == PLACE_FOLLOWED ? t->live.feed : (struct feed){0};
-}
-
-/* What was said of an epoch that is over changes nothing. */
-static void check_feed(struct gateway *g, struct id turn, const struct feed *before, uint32_t epoch)
-{
-    struct feed after = feed_of(g, turn);
-    bool same = after.state == before->state && after.worker == before->worker;
-    if (before->worker && epoch > 0 && epoch < before->epoch && !same)
-        sim_fail("%s believes what was said of epoch %u and follows %u", g->name, epoch,
-                 before->epoch);
-}
-
 static struct event_at tail_end(struct gateway *g, struct id turn)
 {
     const struct turn *t = turns_get(g, turn);
@@ -204,12 +187,38 @@ static struct event_at tail_end(struct gateway *g, struct id turn)
     return last ? last->at : (struct event_at){0, 0};
 }
 
+/* Of a turn that another drives: what it believes of its worker. */
+struct belief {
+    struct feed feed;
+    struct event_at base;
+};
+
+static struct belief belief_of(struct gateway *g, struct id turn)
+{
+    const struct turn *t = turns_get(g, turn);
+    if (!t || t->place != PLACE_FOLLOWED)
+        return (struct belief){0};
+    return (struct belief){t->live.feed, t->live.tail.base};
+}
+
+/* What was said of an epoch that is over changes nothing. */
+static void check_belief(struct gateway *g, struct id turn, const struct belief *was,
+                         uint32_t epoch)
+{
+    struct belief is = belief_of(g, turn);
+    bool same = is.feed.state == was->feed.state && is.feed.worker == was->feed.worker &&
+                event_at_cmp(is.base, was->base) == 0;
+    if (was->feed.worker && epoch > 0 && epoch < was->feed.epoch && !same)
+        sim_fail("%s believes what was said of epoch %u and follows %u", g->name, epoch,
+                 was->feed.epoch);
+}
+
 static void on_event(void *arg, struct dispatch_worker *from, const struct frame_EVENT *e)
 {
     struct gateway *g = arg;
     check_asked(g, turns_get(g, e->turn), from, e);
     check_stored(e);
-    struct feed feed = feed_of(g, e->turn);
+    struct feed feed = belief_of(g, e->turn).feed;
     bool counts = feed.state == FEED_LIVE && feed.epoch == e->epoch;
     struct event_at before = tail_end(g, e->turn);
     turns_of_workers.on_event(g, from, e);
@@ -222,9 +231,9 @@ static void on_event(void *arg, struct dispatch_worker *from, const struct frame
 static void on_following(void *arg, const struct dispatch_worker *from,
                          const struct frame_FOLLOWING *f)
 {
-    struct feed before = feed_of(arg, f->turn);
+    struct belief before = belief_of(arg, f->turn);
     turns_of_workers.on_following(arg, from, f);
-    check_feed(arg, f->turn, &before, f->epoch);
+    check_belief(arg, f->turn, &before, f->epoch);
 }
 
 static void on_news(void *arg, struct id turn)
@@ -235,9 +244,9 @@ static void on_news(void *arg, struct id turn)
 
 static void on_done(void *arg, const struct dispatch_worker *from, const struct frame_DONE *d)
 {
-    struct feed before = feed_of(arg, d->turn);
+    struct belief before = belief_of(arg, d->turn);
     turns_of_workers.on_done(arg, from, d);
-    check_feed(arg, d->turn, &before, d->epoch);
+    check_belief(arg, d->turn, &before, d->epoch);
     ended(arg, from, d->turn);
 }
 
@@ -290,6 +299,21 @@ struct feed_wish __wrap_feed_held(struct feed *f, struct dispatch_worker *worker
     if (sim.plant == PLANT_FENCED_FOLLOWED)
         wish.unfollow = NULL;
     return wish;
+}
+
+bool __real_feed_following(struct feed *f, const struct dispatch_worker *from, uint32_t epoch);
+bool __wrap_feed_following(struct feed *f, const struct dispatch_worker *from, uint32_t epoch);
+bool __wrap_feed_following(struct feed *f, const struct dispatch_worker *from, uint32_t epoch)
+{
+    bool old = epoch < f->epoch && sim.plant == PLANT_FOLLOWING_OLD;
+    return __real_feed_following(f, from, old ? f->epoch : epoch);
+}
+
+bool __real_feed_done(struct feed *f, const struct dispatch_worker *from, uint32_t epoch);
+bool __wrap_feed_done(struct feed *f, const struct dispatch_worker *from, uint32_t epoch);
+bool __wrap_feed_done(struct feed *f, const struct dispatch_worker *from, uint32_t epoch)
+{
+    return __real_feed_done(f, from, sim.plant == PLANT_DONE_OLD ? 0 : epoch);
 }
 
 bool __real_feed_event(const struct feed *f, const struct dispatch_worker *from, uint32_t epoch);

@@ -2,6 +2,7 @@
 
 #include "common/check.h"
 #include "proto/frame.h"
+#include "proto/store/turn_state.h"
 #include "tests/sim/world.h"
 
 /* False: it is lost. */
@@ -44,9 +45,26 @@ static bool on_the_wire(void)
     return false;
 }
 
+/* Behind a FOLLOWING the same and an end, of an epoch that is over, and so behind an EVENT: as a
+ * worker would that says late what it has of that. */
+static void echo(const struct frame *f, struct buf *out)
+{
+    struct frame again = *f, done = {.code = FRAME_DONE};
+    if (f->code == FRAME_EVENT && f->EVENT.epoch > 1) {
+        again.EVENT.epoch--;
+        again.EVENT.stored = 0;
+        CHECK(frame_encode(&again, out));
+    } else if (f->code == FRAME_FOLLOWING && f->FOLLOWING.epoch > 1) {
+        again.FOLLOWING.epoch--;
+        done.DONE = (struct frame_DONE){
+            .turn = f->FOLLOWING.turn, .epoch = again.FOLLOWING.epoch, .state = TURN_NONE};
+        CHECK(frame_encode(&again, out) && frame_encode(&done, out));
+    }
+}
+
 struct str plants_frames(bool to_gateway, struct str bytes, struct buf *out)
 {
-    if (!on_the_wire())
+    if (!on_the_wire() && !sim.echoes)
         return bytes;
     while (bytes.len > 0) {
         struct frame f;
@@ -54,6 +72,8 @@ struct str plants_frames(bool to_gateway, struct str bytes, struct buf *out)
         CHECK(err == ERR_NONE);
         if (spoil(&f))
             CHECK(frame_encode(&f, out));
+        if (sim.echoes)
+            echo(&f, out);
         frame_free(&f);
     }
     return buf_str(out);

@@ -1,5 +1,5 @@
 /* tests/sim/plants.h: bugs that are planted on the wire: frames that say what they must not, or
- * never come. */
+ * never come; and, in some worlds, echoes of an epoch that is over, which nobody may believe. */
 #ifndef TESTS_SIM_PLANTS_H
 #define TESTS_SIM_PLANTS_H
 

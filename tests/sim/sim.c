@@ -63,6 +63,7 @@ static void run_one(uint64_t seed)
     sim.smooth = sim_chance(100);
     sim.crowd = sim_chance(sim.smooth ? 300 : 50);
     sim.tight = sim_chance(50);
+    sim.echoes = sim_chance(50);
     sim.gateway_count = 1 + sim_below(SIM_GATEWAYS_MAX);
     sim.worker_count = 2 + sim_below(2);
     sim.auth = sim_chance(500);

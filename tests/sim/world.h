@@ -85,6 +85,7 @@ struct world {
     bool strayed;    /* a worker took for new what its or its gateway's former life was sent */
     bool smooth;     /* nothing breaks here, and nothing takes long */
     bool tight;      /* a link that is cut holds little: what does not fit is lost */
+    bool echoes;     /* what was said of an epoch that is over comes once more */
     bool crowd;      /* more turns than the workers take at once */
 };
 extern struct world sim;
