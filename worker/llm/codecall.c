@@ -7,9 +7,9 @@
 enum { NAME_BYTES_MAX = 120 };
 
 /* What stands before a name. */
-static const char *const before[] = {
-    "print(", "Action:", "action:", "call:",     "Call:",     ">>>",
-    "to=",    "Tool:",   "tool:",   "Function:", "commentary"};
+static const struct str before[] = {STR("print("), STR("Action:"),   STR("action:"),   STR("call:"),
+                                    STR("Call:"),  STR(">>>"),       STR("to="),       STR("Tool:"),
+                                    STR("tool:"),  STR("Function:"), STR("commentary")};
 /* And between it and its arguments. */
 static const char *const between[] = {"Action Input:", "action_input:", "Arguments:", "[ARGS]",
                                       "```json",       "```",           "json"};
@@ -32,15 +32,25 @@ size_t codecall_mark(struct str text)
                                                                      : 0;
 }
 
+/* Asked of each letter of an answer: what stands before almost all of them ends none of these. */
+static bool may_end(char c)
+{
+    static bool known, ends[256];
+    for (size_t i = 0; !known && i < sizeof(before) / sizeof(before[0]); i++)
+        ends[(unsigned char)before[i].at[before[i].len - 1]] = true;
+    known = ends[' '] = ends['\t'] = true;
+    return ends[(unsigned char)c];
+}
+
 size_t codecall_before(struct str text, size_t at)
 {
-    for (bool any = true; any && at > 0;) {
+    for (bool any = true; any && at > 0 && may_end(text.at[at - 1]);) {
         struct str all = {text.at, at};
         any = text.at[at - 1] == ' ' || text.at[at - 1] == '\t';
         at -= any;
         for (size_t i = 0; !any && i < sizeof(before) / sizeof(before[0]); i++) {
-            any = str_ends(all, str_of(before[i]));
-            at -= any ? strlen(before[i]) : 0;
+            any = str_ends(all, before[i]);
+            at -= any ? before[i].len : 0;
         }
     }
     return at;

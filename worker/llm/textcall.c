@@ -40,6 +40,11 @@ void textcalls_read(struct textcalls *c, struct str text)
     c->said = c->said < from ? c->said : from; /* up to there they are the same */
 }
 
+static bool holds(struct str text, struct str part)
+{
+    return text.len >= part.len && memmem(text.at, text.len, part.at, part.len) != NULL;
+}
+
 /* Two models' own marks, as others write it: DeepSeek's in each tag of a call, and Gemma's quotes.
  * False: there is none; else *from is where the first stands. */
 static bool usual_marks(struct str text, struct buf *out, size_t *from)
@@ -51,6 +56,8 @@ static bool usual_marks(struct str text, struct buf *out, size_t *from)
     static const struct str quote = {"<|\"|>", 5};
     size_t at;
     *from = text.len;
+    if (!holds(text, in_tag) && !holds(text, quote)) /* almost all texts */
+        return false;
     for (size_t i = 0; i < text.len; i = at) {
         struct str rest = str_skip(text, i), inside = str_skip(rest, quote.len);
         const char *end = str_starts(rest, quote) && inside.len > 0
