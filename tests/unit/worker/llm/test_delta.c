@@ -41,6 +41,8 @@ static void plain_text_is_read(void **state)
         {TEXT(""), ""},
         {TEXT("a\\n\\\"b\\\\\\/\\t\\r\\b\\f"), "a\n\"b\\/\t\r\b\f"},
         {TEXT("\xc3\xa9 \xf0\x9f\x98\x80"), "\xc3\xa9 \xf0\x9f\x98\x80"},
+        {TEXT("\\u00e9\\u00E9 \\ud83d\\ude00\\n"), "\xc3\xa9\xc3\xa9 \xf0\x9f\x98\x80\n"},
+        {TEXT("\\u8d1f\\u8f7d"), "\xe8\xb4\x9f\xe8\xbd\xbd"},
         {HEAD
          "\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"x\",\"tool_calls\":null,"
          "\"refusal\":null},\"index\":0,\"finish_reason\":null}],\"usage\":null,\"obfuscation\":"
@@ -72,8 +74,14 @@ static void what_means_more_is_left_to_the_library(void **state)
         HEAD "\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"choices\":[]}",
         HEAD "\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":1}}",
         HEAD "\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"error\":{\"message\":\"no\"}}",
-        TEXT("\\u00e9"),
         TEXT("\\ud83d"),
+        TEXT("\\ud83dx"),
+        TEXT("\\ud83d\\n"),
+        TEXT("\\ud83d\\u0041"),
+        TEXT("\\ude00"),
+        TEXT("\\u0000"),
+        TEXT("\\u00g9"),
+        TEXT("\\u00e"),
         TEXT("\xff"),
         TEXT("\xc3"),
         TEXT("a\nb"),
@@ -105,8 +113,8 @@ static const char *slow(const json_t *root)
 
 static void any_byte_cut_or_changed_is_read_as_the_library_does(void **state)
 {
-    static const char json[] = TEXT("a\\n b\xc3\xa9");
-    static const char others[] = "\"\\{}[],:0nu \xc3\x01";
+    static const char json[] = TEXT("a\\n b\xc3\xa9\\u00e9\\ud83d\\ude00");
+    static const char others[] = "\"\\{}[],:0dCnug \xc3\x01";
     size_t taken = 0;
     (void)state;
     for (size_t i = 0; i < sizeof(json) - 1; i++) {
