@@ -25,6 +25,7 @@
     X(FOLLOWING_FAR, "following-far")         /* it says that more is stored than there is */      \
     X(FOLLOWING_BARE, "following-bare")       /* … and not what it has that is not stored */     \
     X(FOLLOWING_OLD, "following-old")         /* … of an epoch that is over is believed */       \
+    X(HELD_OLD, "held-old")                   /* … the store's answer of such an epoch is */     \
     X(STORED_FAR, "stored-far")               /* each event says that it is stored */              \
     X(STORED_NEVER, "stored-never")           /* … that nothing is */                            \
     X(EVENT_UNFOLLOWED, "event-unfollowed")   /* who follows takes them before FOLLOWING */        \

@@ -295,9 +295,14 @@ struct feed_wish __wrap_feed_held(struct feed *f, struct dispatch_worker *worker
 struct feed_wish __wrap_feed_held(struct feed *f, struct dispatch_worker *worker, uint32_t epoch,
                                   int64_t now_ms)
 {
+    uint32_t before = f->epoch;
+    if (sim.plant == PLANT_HELD_OLD && epoch < before)
+        f->epoch = epoch;
     struct feed_wish wish = __real_feed_held(f, worker, epoch, now_ms);
     if (sim.plant == PLANT_FENCED_FOLLOWED)
         wish.unfollow = NULL;
+    if (f->epoch < before)
+        sim_fail("epoch %u was followed, and then %u", before, f->epoch);
     return wish;
 }
 
