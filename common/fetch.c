@@ -62,6 +62,7 @@ struct fetch {
     unsigned secret_header_count;
     struct secret *secrets[3]; /* those lines, and the body */
     char *body;
+    struct shelved *shelved; /* the body, where it is not ours alone */
     size_t body_len;
     struct fetch_handler handler;
     void *arg;
@@ -163,6 +164,7 @@ static void fetch_free(struct fetch *f)
         curl_easy_cleanup(f->easy);
     curl_slist_free_all(f->headers);
     secret_wiping_free(f->body);
+    shelved_free(f->shelved);
     for (size_t i = 0; i < sizeof(f->secrets) / sizeof(*f->secrets); i++)
         secret_free(f->secrets[i]);
     list_remove(&f->node);
@@ -334,10 +336,12 @@ static void drop_body(struct fetch *f)
 {
     curl_off_t sent = 0;
     curl_easy_getinfo(f->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
-    if (f->collect || f->body == NULL || (uint64_t)sent != f->body_len)
+    if (f->collect || (uint64_t)sent != f->body_len)
         return;
     secret_wiping_free(f->body);
+    shelved_free(f->shelved);
     f->body = NULL;
+    f->shelved = NULL;
 }
 
 static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
@@ -552,20 +556,26 @@ static bool add_headers(struct fetch *f, const struct fetch_request *r)
 static void set_method(struct fetch *f, const struct fetch_request *r)
 {
     bool get = strcmp(r->method, "GET") == 0, post = strcmp(r->method, "POST") == 0;
-    if (get && r->body.len == 0) {
+    struct str body = r->shelved ? shelved_str(r->shelved) : r->body;
+    if (get && body.len == 0) {
         curl_easy_setopt(f->easy, CURLOPT_HTTPGET, 1L);
         return;
     }
-    if (post || r->body.len > 0) {
+    if (post || body.len > 0) {
         const struct secret *hidden = NULL;
-        f->body_len = r->body.len;
+        f->body_len = body.len;
         if (r->secret_body)
-            hidden = f->secrets[2] = secret_new(r->body);
-        if (!hidden)
-            f->body = xstrndup(r->body.len ? r->body.at : "", r->body.len);
+            hidden = f->secrets[2] = secret_new(body);
+        if (r->shelved)
+            f->shelved = shelved_ref(r->shelved);
+        else if (!hidden)
+            f->body = xstrndup(body.len ? body.at : "", body.len);
         curl_easy_setopt(f->easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
-        curl_easy_setopt(f->easy, CURLOPT_POSTFIELDS, hidden ? secret_reveal(hidden).at : f->body);
+        curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+        curl_easy_setopt(f->easy, CURLOPT_POSTFIELDS,
+                         hidden       ? secret_reveal(hidden).at
+                         : f->shelved ? body.at
+                                      : f->body);
     }
     if (!post)
         curl_easy_setopt(f->easy, CURLOPT_CUSTOMREQUEST, r->method);

@@ -17,6 +17,7 @@
 #include "common/buf.h"
 #include "common/loop.h"
 #include "common/secret.h"
+#include "common/shelf.h"
 
 struct fetch_pool;
 struct fetch;
@@ -38,7 +39,9 @@ struct fetch_request {
     const struct secret *bearer;
     const char *secret_header; /* another header (x-api-key) whose value is secret_value, or NULL */
     const struct secret *secret_value;
-    struct str body;                       /* copied */
+    struct str body; /* copied */
+    struct shelved
+        *shelved; /* the body instead: not copied, but shared until it is sent; or NULL */
     int64_t connect_ms, idle_ms, total_ms; /* 0: 5 s, none, none. idle: without a byte */
     uint64_t body_bytes_max; /* more in the answer's body is FETCH_TOO_BIG; 0: 16 MiB */
     bool secret_body;        /* of at most SECRET_MAX bytes: no core has it, as the bearer */

@@ -16,6 +16,7 @@ struct shelved {
     struct shelf *shelf;
     struct shelved *next; /* of those that are kept */
     size_t mapped;        /* bytes; 0: it is the heap's */
+    unsigned refs;
     size_t len;
     char at[];
 };
@@ -72,10 +73,18 @@ struct shelved *shelf_put(struct shelf *s, struct str bytes)
     size_t all = sizeof(struct shelved) + bytes.len;
     struct shelved *b = bytes.len < SHELF_BYTES_MIN ? xcalloc(1, all) : get(s, all);
     b->shelf = s;
+    b->refs = 1;
     b->len = bytes.len;
     if (bytes.len > 0)
         memcpy(b->at, bytes.at, bytes.len);
     s->count++;
+    return b;
+}
+
+struct shelved *shelved_ref(struct shelved *b)
+{
+    CHECK(b->refs > 0);
+    b->refs++;
     return b;
 }
 
@@ -84,7 +93,9 @@ void shelved_free(struct shelved *b)
     if (!b)
         return;
     struct shelf *s = b->shelf;
-    CHECK(s->count > 0);
+    CHECK(b->refs > 0 && s->count > 0);
+    if (--b->refs > 0)
+        return;
     s->count--;
     if (b->mapped == 0) {
         free(b);

@@ -4,7 +4,7 @@
  * In the heap each would leave a hole between what stays, and the process would keep for ever what
  * it had in its busiest second. Each lies in pages of its own, which the system gets back; some
  * of each size are kept for the next ones, since a page costs about 2 µs to get.
- * Memory: shelf_put makes a copy, which is its caller's. */
+ * Memory: shelf_put makes a copy, which who has it may share; the last of them lets go of it. */
 #ifndef COMMON_SHELF_H
 #define COMMON_SHELF_H
 
@@ -21,6 +21,7 @@ struct shelved;
 struct shelf *shelf_new(void);
 void shelf_free(struct shelf *s); /* nothing lies there any more. NULL is fine */
 struct shelved *shelf_put(struct shelf *s, struct str bytes);
+struct shelved *shelved_ref(struct shelved *b);
 void shelved_free(struct shelved *b);            /* NULL is fine */
 struct str shelved_str(const struct shelved *b); /* NULL: empty */
 size_t shelf_pages(const struct shelf *s);       /* bytes, also of those that are kept; for tests */

@@ -444,7 +444,7 @@ static void begin_fetch(struct llm_call *c)
         .bearer = c->wire->bearer,
         .secret_header = c->model->key ? c->wire->secret_header : NULL,
         .secret_value = c->model->key,
-        .body = llm_wire_body(c->wire),
+        .shelved = c->wire->shelved,
         .connect_ms = config->connect_ms,
         .idle_ms = config->idle_ms,
         .total_ms = config->total_ms,

@@ -74,5 +74,3 @@ void llm_wire_unshelve(struct llm_wire *w)
     shelved_free(w->shelved);
     w->shelved = NULL;
 }
-
-struct str llm_wire_body(const struct llm_wire *w) { return shelved_str(w->shelved); }

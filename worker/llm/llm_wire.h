@@ -34,6 +34,5 @@ void llm_wire_hide(struct llm_wire *w, struct mask *m);
 void llm_wire_shelve(struct llm_wire *w);
 /* It is written on. */
 void llm_wire_unshelve(struct llm_wire *w);
-struct str llm_wire_body(const struct llm_wire *w); /* of one that is shelved */
 
 #endif

@@ -353,6 +353,28 @@ static void post_carries_body_and_secrets(void **state)
     finish(f);
 }
 
+/* Who sends it again for somebody else lets go of it meanwhile, or keeps it. */
+static void a_shelved_body_is_shared_until_it_is_sent(void **state)
+{
+    (void)state;
+    struct fixture *f = start();
+    struct shelf *shelf = shelf_new();
+    struct shelved *kept = shelf_put(shelf, STR("{\"a\":2}"));
+    struct seen s[3] = {{0}, {0}, {0}};
+    go(f, &s[0], (struct fetch_request){.method = "POST", .url = url(f, "/"), .shelved = kept});
+    wait_done(f, &s[0]);
+    assert_string_equal(f->body, "{\"a\":2}");
+    go(f, &s[1], (struct fetch_request){.method = "POST", .url = url(f, "/"), .shelved = kept});
+    go(f, &s[2], (struct fetch_request){.method = "POST", .url = url(f, "/"), .shelved = kept});
+    shelved_free(kept);
+    fetch_cancel(s[2].fetch);
+    f->body[0] = '\0';
+    wait_done(f, &s[1]);
+    assert_string_equal(f->body, "{\"a\":2}");
+    shelf_free(shelf); /* nobody has it any more */
+    finish(f);
+}
+
 static bool has_pieces(void *arg) { return ((struct seen *)arg)->pieces >= 1; }
 
 static void stream_comes_as_it_is_written(void **state)
@@ -633,6 +655,7 @@ int main(void)
         cmocka_unit_test(get_collects_its_answer),
         cmocka_unit_test(retry_after_is_seconds_or_a_date),
         cmocka_unit_test(post_carries_body_and_secrets),
+        cmocka_unit_test(a_shelved_body_is_shared_until_it_is_sent),
         cmocka_unit_test(stream_comes_as_it_is_written),
         cmocka_unit_test(cancel_works_from_everywhere),
         cmocka_unit_test(answers_have_a_limit),

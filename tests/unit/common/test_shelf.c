@@ -27,15 +27,17 @@ static void assert_is(const struct shelved *b, char c, size_t len)
             fail_msg("byte %zu", i);
 }
 
-static void what_lies_there_is_as_it_was_put_until_it_is_let_go_of(void **state)
+static void what_lies_there_is_as_it_was_put_until_the_last_lets_go_of_it(void **state)
 {
     static const size_t sizes[] = {0, 1, 4095, 4096, SLOT - 64, SLOT, 40 * KIB, 1 << 20, 3 << 20};
     (void)state;
     struct shelf *s = shelf_new();
     struct shelved *all[sizeof(sizes) / sizeof(*sizes)];
     for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
-        all[i] = put(s, (char)('a' + i), sizes[i]);
+        all[i] = shelved_ref(put(s, (char)('a' + i), sizes[i]));
     for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        assert_is(all[i], (char)('a' + i), sizes[i]);
+        shelved_free(all[i]);
         assert_is(all[i], (char)('a' + i), sizes[i]);
         shelved_free(all[i]);
         for (size_t j = i + 1; j < sizeof(sizes) / sizeof(*sizes); j++)
@@ -86,7 +88,7 @@ static void the_heap_has_what_is_small_and_the_system_what_is_large(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_lies_there_is_as_it_was_put_until_it_is_let_go_of),
+        cmocka_unit_test(what_lies_there_is_as_it_was_put_until_the_last_lets_go_of_it),
         cmocka_unit_test(pages_go_back_but_for_some_that_the_next_lie_in),
         cmocka_unit_test(the_heap_has_what_is_small_and_the_system_what_is_large),
     };

@@ -93,7 +93,7 @@ struct fetch *fetch_start(struct fetch_pool *p, const struct fetch_request *r,
 {
     (void)p;
     assert_true(!w.running || w.at_once);
-    assert_true(r->body.len > 0 && r->use_proxy);
+    assert_true(shelved_str(r->shelved).len > 0 && r->use_proxy);
     w.handler = *h;
     w.arg = arg;
     w.running = (struct fetch *)&w.fetches[w.requests++];
