@@ -18,10 +18,10 @@ enum {
     RESOLVE_ADDRESSES_MAX = 256,
     PASS_MS = 10,              /* longest reading in a pass before it decides and writes */
     BULK_NS = 2 * 1000 * 1000, /* longest reading of those that may wait, before others are asked */
-    BULK_AT_ONCE = 64,
-    GATHER_MS = 4,    /* between two readings of them, */
-    GATHER_FROM = 4,  /* while this many come in each millisecond */
-    GATHER_LOOK = 32, /* milliseconds over which that is counted */
+    BULK_AT_ONCE = 8,          /* are told in any case */
+    GATHER_MS = 4,             /* between two readings of them, */
+    GATHER_FROM = 4,           /* while this many come in each millisecond */
+    GATHER_LOOK = 32,          /* milliseconds over which that is counted */
 };
 
 struct call {
@@ -47,6 +47,7 @@ struct loop {
         struct loop_fd *io; /* of it */
         struct loop_timer *gather;
         bool gathers;  /* io sleeps, the timer reads */
+        bool due;      /* at once, when the others were asked */
         unsigned seen; /* since look_ms */
         int64_t look_ms;
     } bulk;
@@ -152,6 +153,9 @@ static void on_prepare(uv_prepare_t *prepare)
     decide_and_write(l);
     if (l->passes)
         measure(l);
+    if (l->bulk.due)
+        loop_timer_set(l->bulk.gather, 0, 0);
+    l->bulk.due = false;
     if (!l->again)
         uv_idle_stop(&l->idle);
     l->again = false;
@@ -388,7 +392,8 @@ static void bulk_tell(struct loop_fd *f, unsigned events)
         f->fn(f->arg, (events & (EPOLLERR | EPOLLHUP)) ? f->events : told & f->events);
 }
 
-/* False: the time was over, and there may be more. Who was not told is told next time. */
+/* False: the time was over, and there may be more. The kernel puts who was taken behind all others:
+ * who is not told then would have to wait for another round, and in it again. */
 static bool bulk_read(struct loop *l)
 {
     struct epoll_event ready[BULK_AT_ONCE];
@@ -399,11 +404,9 @@ static bool bulk_read(struct loop *l)
         for (int i = 0; i < count; i++) {
             l->bulk.seen++;
             bulk_tell(ready[i].data.ptr, ready[i].events);
-            if (uv_hrtime() >= until_ns)
-                return false;
         }
-    } while (count == BULK_AT_ONCE);
-    return true;
+    } while (count == BULK_AT_ONCE && uv_hrtime() < until_ns);
+    return count < BULK_AT_ONCE;
 }
 
 /* Is it a crowd, to be read together? */
@@ -419,6 +422,7 @@ static void bulk_look(struct loop *l)
     if (crowd == b->gathers)
         return;
     b->gathers = crowd;
+    b->due = false;
     loop_fd_set(b->io, crowd ? 0 : LOOP_READ);
     if (crowd)
         loop_timer_set(b->gather, GATHER_MS, 0);
@@ -433,7 +437,8 @@ static void on_bulk(void *arg, unsigned events)
     bulk_look(arg);
 }
 
-/* What is left comes after the others were asked. */
+/* What is left comes after the others were asked: a timer that its own callback sets to 0 would
+ * come again before that. */
 static void on_gather(void *arg)
 {
     struct loop *l = arg;
@@ -441,7 +446,9 @@ static void on_gather(void *arg)
     bool all = bulk_read(l);
     uv_update_time(&l->uv);
     int64_t took_ms = loop_now_ms(l) - begun_ms;
-    loop_timer_set(l->bulk.gather, all && took_ms < GATHER_MS ? GATHER_MS - took_ms : 0, 0);
+    l->bulk.due = !all || took_ms >= GATHER_MS;
+    if (!l->bulk.due)
+        loop_timer_set(l->bulk.gather, GATHER_MS - took_ms, 0);
     bulk_look(l);
 }
 

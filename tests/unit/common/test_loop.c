@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -512,6 +513,7 @@ struct crowd {
     int ends[CROWD][2];
     unsigned told, told_before, told_before_urgent;
     unsigned passes, ticks;
+    struct endless *endless;
 };
 
 static void on_crowd(void *arg, unsigned events)
@@ -616,6 +618,65 @@ static void a_crowd_that_comes_all_the_time_is_read_together(void **state)
     crowd_free(c);
 }
 
+/* Nobody reads what is there: they are ready all the time, and all of them take longer than there
+ * is for them. */
+enum { ENDLESS = 60 };
+struct endless {
+    struct crowd *c;
+    unsigned told[ENDLESS];
+    unsigned since_urgent, most;
+};
+
+static void on_endless(void *arg, unsigned events)
+{
+    struct one *o = arg;
+    struct endless *e = o->crowd->endless;
+    uint64_t until_ns = loop_hr_ns() + CROWD_SPIN_US * 1000;
+    (void)events;
+    e->told[o - o->crowd->ones]++;
+    if (++e->since_urgent > e->most)
+        e->most = e->since_urgent;
+    if (e->since_urgent > 10 * ENDLESS) /* or the test would never end */
+        on_crowd(arg, events);
+    while (loop_hr_ns() < until_ns)
+        ;
+}
+static void on_urgent_again(void *arg, unsigned events)
+{
+    (void)events;
+    ((struct endless *)arg)->since_urgent = 0;
+}
+
+static void run_endless(struct world *w, struct endless *e)
+{
+    e->c = crowd_new(w, on_endless);
+    e->c->endless = e;
+    w->fd = loop_fd_new(w->loop, w->ends[0], LOOP_READ, on_urgent_again, e);
+    assert_int_equal(write(w->ends[1], "!", 1), 1);
+    for (unsigned i = 0; i < ENDLESS; i++)
+        assert_int_equal(write(e->c->ends[i][1], "x", 1), 1);
+    w->timer = loop_timer_new(w->loop, on_stop, w);
+    loop_timer_set(w->timer, 400, 0); /* it is known for a crowd after 32 */
+    loop_run(w->loop);
+    assert_string_equal(w->trace, "");
+    crowd_free(e->c);
+}
+
+static void others_are_asked_between_a_crowd_that_never_ends(void **state)
+{
+    struct endless e = {0};
+    run_endless(*state, &e);
+    assert_in_range(e.most, 1, ENDLESS); /* 28, and twice that where two readings meet */
+}
+
+static void each_of_a_crowd_that_never_ends_has_its_turn(void **state)
+{
+    struct endless e = {0};
+    run_endless(*state, &e);
+    for (unsigned i = 0; i < ENDLESS; i++)
+        assert_in_range(e.told[i], 1, UINT_MAX);
+}
+
 static void on_freeing(void *arg, unsigned events)
 {
     struct crowd *c = ((struct one *)arg)->crowd;
@@ -676,6 +737,8 @@ int main(void)
         TEST(a_loop_is_freed_with_all_that_is_left_on_it),
         TEST(others_are_asked_between_many_that_may_wait),
         TEST(a_crowd_that_comes_all_the_time_is_read_together),
+        TEST(others_are_asked_between_a_crowd_that_never_ends),
+        TEST(each_of_a_crowd_that_never_ends_has_its_turn),
         TEST(who_may_wait_can_be_freed_sleep_and_hang_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
