@@ -126,7 +126,7 @@ struct fetch_pool *fetch_pool_new(struct loop *l)
     list_init(&p->paused);
     loop_on_write(l, on_pass, p);
     p->idle = loop_timer_new(l, on_idle_tick, p);
-    p->lanes = lanes_new(l, &handler, p);
+    p->lanes = lanes_new(l, CONNECTION_AGE_S * 1000, &handler, p);
     p->share = curl_share_init();
     CHECK(p->share != NULL);
     curl_share_setopt(p->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);

@@ -12,7 +12,7 @@ enum {
 struct lane {
     struct lanes *lanes;
     CURLM *multi;
-    struct loop_timer *timer;
+    struct loop_timer *timer, *unused;
     unsigned transfers;
     bool by_timer;
     bool due; /* the timer is to be set to 0 at the end of the pass */
@@ -26,6 +26,7 @@ struct watch { /* a socket of libcurl's */
 
 struct lanes {
     struct loop *loop;
+    int64_t kept_ms;
     struct lanes_handler handler;
     void *arg;
     struct lane *all[LANES_MAX];
@@ -132,18 +133,37 @@ void lanes_pass(struct lanes *ls)
 
 /* ---- lanes ---- */
 
+static CURLM *multi_new(struct lane *l)
+{
+    CURLM *m = curl_multi_init();
+    CHECK(m != NULL);
+    curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_watch);
+    curl_multi_setopt(m, CURLMOPT_SOCKETDATA, l);
+    curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_timeout_wanted);
+    curl_multi_setopt(m, CURLMOPT_TIMERDATA, l);
+    curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+    return m;
+}
+
+/* libcurl looks for connections that are dead or too old when it needs one: a lane that nobody
+ * needs after a crowd would keep all of its own for ever. */
+static void on_unused(void *arg)
+{
+    struct lane *l = arg;
+    CHECK(l->transfers == 0 && !l->lanes->inside);
+    curl_multi_cleanup(l->multi);
+    loop_timer_stop(l->timer);
+    l->due = false;
+    l->multi = multi_new(l);
+}
+
 static struct lane *lane_new(struct lanes *ls)
 {
     struct lane *l = xcalloc(1, sizeof(*l));
     l->lanes = ls;
     l->timer = loop_timer_new(ls->loop, on_timer, l);
-    l->multi = curl_multi_init();
-    CHECK(l->multi != NULL);
-    curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
-    curl_multi_setopt(l->multi, CURLMOPT_SOCKETDATA, l);
-    curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, on_timeout_wanted);
-    curl_multi_setopt(l->multi, CURLMOPT_TIMERDATA, l);
-    curl_multi_setopt(l->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+    l->unused = loop_timer_new(ls->loop, on_unused, l);
+    l->multi = multi_new(l);
     return l;
 }
 
@@ -160,10 +180,11 @@ static struct lane *lane_for_one(struct lanes *ls)
     return ls->count < LANES_MAX ? (ls->all[ls->count++] = lane_new(ls)) : fewest;
 }
 
-struct lanes *lanes_new(struct loop *l, const struct lanes_handler *h, void *arg)
+struct lanes *lanes_new(struct loop *l, int64_t kept_ms, const struct lanes_handler *h, void *arg)
 {
     struct lanes *ls = xcalloc(1, sizeof(*ls));
     ls->loop = l;
+    ls->kept_ms = kept_ms;
     ls->handler = *h;
     ls->arg = arg;
     return ls;
@@ -175,6 +196,7 @@ void lanes_free(struct lanes *ls)
         CHECK(ls->all[i]->transfers == 0);
         curl_multi_cleanup(ls->all[i]->multi);
         loop_timer_free(ls->all[i]->timer);
+        loop_timer_free(ls->all[i]->unused);
         free(ls->all[i]);
     }
     free(ls);
@@ -185,14 +207,16 @@ struct lane *lanes_add(struct lanes *ls, CURL *easy)
     struct lane *l = lane_for_one(ls);
     if (curl_multi_add_handle(l->multi, easy) != CURLM_OK)
         return NULL;
-    l->transfers++;
+    if (l->transfers++ == 0)
+        loop_timer_stop(l->unused);
     return l;
 }
 
 void lane_remove(struct lane *l, CURL *easy)
 {
     curl_multi_remove_handle(l->multi, easy);
-    l->transfers--;
+    if (--l->transfers == 0)
+        loop_timer_set(l->unused, l->lanes->kept_ms, 0);
 }
 
 CURLcode lane_unpause(struct lane *l, CURL *easy)

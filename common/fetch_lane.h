@@ -18,7 +18,8 @@ struct lanes_handler {
     void (*on_acted)(void *arg); /* libcurl was called, and has returned */
     void (*on_ended)(void *arg, CURL *easy, CURLcode code); /* the transfer is over */
 };
-struct lanes *lanes_new(struct loop *l, const struct lanes_handler *h, void *arg);
+/* kept_ms: after this the connections of a lane without transfers are closed. */
+struct lanes *lanes_new(struct loop *l, int64_t kept_ms, const struct lanes_handler *h, void *arg);
 void lanes_free(struct lanes *ls); /* no transfer is in one */
 
 /* NULL: libcurl refuses it. The transfer is the caller's until lane_remove, and after it. */
