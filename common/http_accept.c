@@ -262,12 +262,22 @@ static void on_listen(void *arg, unsigned events)
     }
 }
 
+/* Each daemon has one, of its epoll. */
+static unsigned daemons_for(rlim_t connections)
+{
+    rlim_t count = connections / HTTP_DAEMON_CONNECTIONS + 1;
+    return count < HTTP_DAEMONS_MAX ? (unsigned)count : HTTP_DAEMONS_MAX;
+}
+
 /* Descriptors that can't be had make no connections. */
 static unsigned bounded_by_files(unsigned wanted)
 {
     struct rlimit files;
-    unsigned others = OTHER_FILES + 2 * HTTP_RESERVE;
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted + others)
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return wanted;
+    unsigned others = OTHER_FILES + 2 * HTTP_RESERVE +
+                      daemons_for(files.rlim_cur < wanted ? files.rlim_cur : wanted);
+    if (files.rlim_cur >= wanted + others)
         return wanted;
     unsigned all = (unsigned)files.rlim_cur, most = all > 2 * others ? all - others : all / 2;
     if (most < wanted)

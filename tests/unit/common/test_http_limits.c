@@ -182,6 +182,36 @@ static void it_hears_again_when_there_are_descriptors(void **state)
     finish(f);
 }
 
+static void connections_leave_descriptors_for_all_else(void **state)
+{
+    (void)state;
+    enum { FILES = 3000, OTHERS = 256, DAEMON = 128, CROWDED = 64 };
+    struct loop *l = loop_new();
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){FILES, before.rlim_max}), 0);
+    struct http_config config = {.listen = "127.0.0.1:0", .connections_max = 100000};
+    struct http_callbacks callbacks = {.on_request = on_request};
+    char error[256] = "", line[512] = "";
+    FILE *into = tmpfile();
+    int real_stderr = dup(STDERR_FILENO);
+    assert_int_equal(dup2(fileno(into), STDERR_FILENO), STDERR_FILENO);
+    struct http *h = http_new(l, &config, &callbacks, NULL, error);
+    dup2(real_stderr, STDERR_FILENO);
+    close(real_stderr);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    rewind(into);
+    assert_non_null(fgets(line, sizeof(line), into));
+    fclose(into);
+    unsigned max = 0;
+    assert_non_null(strstr(line, " max="));
+    assert_int_equal(sscanf(strstr(line, " max="), " max=%u", &max), 1);
+    unsigned all = max + CROWDED; /* microhttpd has a descriptor of its own for each 128 */
+    assert_in_range(all + (all + DAEMON - 1) / DAEMON + OTHERS, FILES - 10, FILES);
+    http_free(h);
+    loop_free(l);
+}
+
 /* An address of this machine that is not loopback; false: it has none. */
 static bool own_address(struct sockaddr_in *out)
 {
@@ -445,6 +475,7 @@ int main(void)
         cmocka_unit_test(silent_ones_do_not_keep_probes_out),
         cmocka_unit_test(a_crowded_one_is_served_once_there_is_room),
         cmocka_unit_test(it_hears_again_when_there_are_descriptors),
+        cmocka_unit_test(connections_leave_descriptors_for_all_else),
         cmocka_unit_test(one_address_does_not_take_all),
         cmocka_unit_test(a_proxy_is_not_counted_as_one),
         cmocka_unit_test(networks_are_read),
