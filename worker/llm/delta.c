@@ -1,7 +1,7 @@
 #include "worker/llm/delta.h"
 
-#include <ctype.h>
 #include <string.h>
+#include "common/hex.h"
 #include "common/utf8.h"
 
 enum { DEPTH_MAX = 8, DIGITS_MAX = 9 };
@@ -92,10 +92,10 @@ static bool hex4(struct str escape, uint32_t *out)
 {
     *out = 0;
     for (size_t i = 2; i < 6; i++) {
-        unsigned char c = i < escape.len ? (unsigned char)escape.at[i] : 0;
-        if (!isxdigit(c))
+        int digit = i < escape.len ? hex_digit(escape.at[i]) : -1;
+        if (digit < 0)
             return false;
-        *out = *out << 4 | (uint32_t)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
+        *out = *out << 4 | (uint32_t)digit;
     }
     return true;
 }
