@@ -25,7 +25,7 @@ def test_health_and_readiness(bare: Stack) -> None:
     gateway = stack.add_gateway()
     web = Client(gateway.url)
     assert web.get("/healthz").status == 200
-    no_worker = web.get("/readyz")
+    no_worker = gateway.wait_store() and web.get("/readyz")
     assert no_worker.status == 503 and "worker" in no_worker.body.decode().lower()
     worker = stack.add_worker()
     gateway.wait_ready()

@@ -59,6 +59,14 @@ class Gateway:
     def alive(self) -> bool:
         return Client(self.url).get("/healthz").status == 200
 
+    def wait_store(self) -> "Gateway":
+        """Redis answers it; whether there is a worker is no matter."""
+        def reads() -> bool:
+            answer = Client(self.url).get("/readyz")
+            return answer.status == 200 or b"worker" in answer.body
+        until(reads, f"{self.process.name} to reach Redis")
+        return self
+
     def wait_ready(self, seconds: float = 60) -> "Gateway":
         until(lambda: Client(self.url).get("/readyz").status == 200, f"{self.process.name} to be ready", seconds)
         return self
@@ -111,9 +119,9 @@ class Stack:
             self.add_gateway(**(gateway_env or {}))
         for _ in range(workers):
             self.add_worker(**(worker_env or {}))
+        for gateway in self.gateways:
+            gateway.wait_ready() if workers else gateway.wait_store()
         if workers:
-            for gateway in self.gateways:
-                gateway.wait_ready()
             for worker in self.workers:
                 self.wait_worker(worker)
         return self
