@@ -11,7 +11,7 @@
 #include "proto/id.h"
 
 enum {
-    PROTO_VERSION = 4,
+    PROTO_VERSION = 5,
     FRAME_BATCH_MAX = 4 << 20,   /* bytes of one ZeroMQ message */
     WORKER_CAPACITY_MAX = 65536, /* of a HELLO, and what PERSAI_CAPACITY allows: one that says more
                                     would be given everybody's turns */

@@ -322,7 +322,9 @@ static void greet(struct hub_link *l)
 
 static void send_beat(struct hub_link *l)
 {
-    struct frame f = {.code = FRAME_BEAT, .BEAT = {.running = l->hub->cb.running(l->hub->arg)}};
+    struct frame f = {.code = FRAME_BEAT,
+                      .BEAT = {.running = l->hub->cb.running(l->hub->arg),
+                               .at = (uint64_t)loop_now_ms(l->hub->config.loop)}};
     send_frame(l, &f);
 }
 
@@ -450,7 +452,12 @@ static void on_frame(struct hub_link *l, struct frame *f)
     case FRAME_TURN: {
         struct secret *token = f->TURN.token;
         f->TURN.token = NULL;
-        h->cb.on_turn(h->arg, l, f->TURN.session, f->TURN.turn, f->TURN.epoch, token);
+        struct hub_turn turn = {.session = f->TURN.session,
+                                .turn = f->TURN.turn,
+                                .epoch = f->TURN.epoch,
+                                .given_ms = (int64_t)f->TURN.heard,
+                                .opening = f->TURN.opening};
+        h->cb.on_turn(h->arg, l, &turn, token);
         break;
     }
     case FRAME_CANCEL:

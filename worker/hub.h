@@ -43,10 +43,18 @@ struct hub_config {
     struct str models, tools; /* JSON, for HELLO; borrowed, until others are offered */
     int64_t beat_ms, dead_ms, resolve_ms;
 };
+struct hub_turn { /* a turn to run */
+    struct id session, turn;
+    uint32_t epoch;
+    /* What it would load (store_opening_read), of a turn that was accepted as this worker's; or
+     * empty: load it. Borrowed. */
+    struct str opening;
+    int64_t given_ms; /* it became ours after this time of our loop's clock; 0: not known */
+};
 struct hub_callbacks {
-    /* A turn to run. token: taken over; NULL: there is none. */
-    void (*on_turn)(void *arg, struct hub_link *from, struct id session, struct id turn,
-                    uint32_t epoch, struct secret *take_token);
+    /* token: taken over; NULL: there is none. */
+    void (*on_turn)(void *arg, struct hub_link *from, const struct hub_turn *t,
+                    struct secret *take_token);
     bool (*on_cancel)(void *arg, struct id turn); /* false: it does not run here */
     /* A turn's events are wanted at that gateway too, or no more. */
     void (*on_follow)(void *arg, struct hub_link *from, struct id turn);

@@ -50,11 +50,11 @@ static const char *set_or_null(const char *text) { return text[0] ? text : NULL;
 
 /* ---- what the hub hears ---- */
 
-static void on_turn(void *arg, struct hub_link *from, struct id session, struct id turn,
-                    uint32_t epoch, struct secret *take_token)
+static void on_turn(void *arg, struct hub_link *from, const struct hub_turn *t,
+                    struct secret *take_token)
 {
     struct worker *w = arg;
-    worker_turns_start(w->turns, from, session, turn, epoch, take_token);
+    worker_turns_start(w->turns, from, t, take_token);
 }
 
 static bool on_cancel(void *arg, struct id turn)

@@ -31,3 +31,18 @@ const struct redisReply *redis_at(const struct redisReply *p, unsigned i)
 {
     return i < redis_count(p) ? p->element[i] : NULL;
 }
+
+struct redisReply *redis_reply_read(struct str bytes)
+{
+    redisReader *reader = redisReaderCreate();
+    void *reply = NULL;
+    bool whole = reader && redisReaderFeed(reader, bytes.at, bytes.len) == 0 &&
+                 redisReaderGetReply(reader, &reply) == 0;
+    redisReaderFree(reader);
+    if (whole)
+        return reply;
+    freeReplyObject(reply);
+    return NULL;
+}
+
+void redis_reply_free(struct redisReply *p) { freeReplyObject(p); }

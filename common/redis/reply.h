@@ -30,4 +30,9 @@ int64_t redis_int(const struct redisReply *p);     /* integers and strings of di
 unsigned redis_count(const struct redisReply *p);  /* arrays */
 const struct redisReply *redis_at(const struct redisReply *p, unsigned i);
 
+/* One reply in Redis's protocol (RESP2), as a server sends it. NULL: it is none, cut off, or nested
+ * deeper than hiredis reads. The caller frees it. */
+struct redisReply *redis_reply_read(struct str bytes);
+void redis_reply_free(struct redisReply *p); /* NULL is fine */
+
 #endif

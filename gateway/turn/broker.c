@@ -15,8 +15,9 @@ struct worker {
     struct wire_peer *wire;
     struct peer peer;
     struct dispatch_worker place;
-    char *name;   /* as logs may have it */
-    char *holder; /* as the store has it */
+    uint64_t heard; /* `at` of its last BEAT; 0: none has come */
+    char *name;     /* as logs may have it */
+    char *holder;   /* as the store has it */
     struct list node;
 };
 
@@ -142,6 +143,7 @@ static void on_worker_frame(struct broker *b, struct worker *w, const struct fra
     switch (f->code) {
     case FRAME_BEAT:
         dispatch_worker_report(&w->place, f->BEAT.running);
+        w->heard = f->BEAT.at;
         break;
     case FRAME_EVENT:
         b->handler->on_event(b->arg, &w->place, &f->EVENT);
@@ -254,6 +256,16 @@ struct dispatch_worker *broker_worker(struct broker *b, struct str name)
             return &w->place;
     }
     return NULL;
+}
+
+struct str broker_name(const struct dispatch_worker *place)
+{
+    return str_of(list_of(place, struct worker, place)->holder);
+}
+
+uint64_t broker_heard(const struct dispatch_worker *place)
+{
+    return list_of(place, struct worker, place)->heard;
 }
 
 void broker_follow(struct dispatch_worker *place, struct id turn)

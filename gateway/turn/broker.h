@@ -37,6 +37,9 @@ void broker_token(struct dispatch_worker *w, struct id turn, uint32_t epoch,
                   const struct secret *token); /* NULL: there is none */
 /* The worker of this name, as the store tells who holds a turn. NULL: it has no link to here. */
 struct dispatch_worker *broker_worker(struct broker *b, struct str name);
+struct str broker_name(const struct dispatch_worker *w); /* as the store has it */
+/* The `at` of its last BEAT: what it is given now is younger than that. 0: none has come. */
+uint64_t broker_heard(const struct dispatch_worker *w);
 /* A turn that it runs for another gateway is followed here too, or no more. */
 void broker_follow(struct dispatch_worker *w, struct id turn);
 void broker_unfollow(struct dispatch_worker *w, struct id turn);

@@ -19,15 +19,23 @@ void dispatch_turn_init(struct dispatch_turn *t, const char *owner)
 {
     *t = (struct dispatch_turn){.owner = str_hash(STR_HASH_NONE, str_of(owner))};
     list_init(&t->node);
+    list_init(&t->promise);
 }
 
 void dispatch_worker_add(struct dispatch *d, struct dispatch_worker *w, unsigned capacity)
 {
     *w = (struct dispatch_worker){.capacity = capacity};
     list_init(&w->turns);
+    list_init(&w->promises);
     list_push(&d->workers, &w->node);
     d->capacity += capacity;
     d->worker_count++;
+}
+
+/* What it has, as far as is known here. */
+static unsigned load(const struct dispatch_worker *w)
+{
+    return w->assigned + w->promised + w->elsewhere;
 }
 
 void dispatch_worker_report(struct dispatch_worker *w, unsigned running)
@@ -39,7 +47,7 @@ void dispatch_worker_report(struct dispatch_worker *w, unsigned running)
 
 void dispatch_worker_full(struct dispatch_worker *w)
 {
-    unsigned taken = w->assigned + w->elsewhere;
+    unsigned taken = load(w);
     if (taken < w->capacity)
         w->elsewhere += w->capacity - taken;
 }
@@ -67,6 +75,11 @@ void dispatch_worker_remove(struct dispatch *d, struct dispatch_worker *w, bool 
         struct dispatch_turn *t = list_first(&w->turns, struct dispatch_turn, node);
         dispatch_done(d, t);
         on_turn(arg, t, t->cell > before);
+    }
+    while (!list_empty(&w->promises)) {
+        struct dispatch_turn *t = list_first(&w->promises, struct dispatch_turn, promise);
+        dispatch_done(d, t);
+        on_turn(arg, t, false);
     }
 }
 
@@ -109,6 +122,21 @@ void dispatch_passed(struct dispatch_turn *t)
     t->tool = t->spared = false;
 }
 
+void dispatch_moment(struct dispatch_turn *t, enum event_moment m)
+{
+    switch (m) {
+    case MOMENT_MODEL:
+    case MOMENT_TOOL:
+        dispatch_tool(t, m == MOMENT_TOOL);
+        break;
+    case MOMENT_PASSED:
+        dispatch_passed(t);
+        break;
+    case MOMENT_NONE:
+        break;
+    }
+}
+
 /* Others may come beside it. */
 static void clear(struct dispatch_turn *t)
 {
@@ -134,7 +162,7 @@ static void clear_survivors(struct dispatch *d, int64_t now_ms)
 
 static bool has_room(const struct dispatch_worker *w)
 {
-    return !w->leaving && w->cell == 0 && w->assigned + w->elsewhere < w->capacity;
+    return !w->leaving && w->cell == 0 && load(w) < w->capacity;
 }
 
 bool dispatch_idle_worker(const struct dispatch *d)
@@ -185,12 +213,14 @@ void dispatch_submit_first(struct dispatch *d, struct dispatch_turn *t)
  * with 50. */
 static bool less_loaded(const struct dispatch_worker *a, const struct dispatch_worker *b)
 {
-    uint64_t load_a = a->assigned + a->elsewhere, load_b = b->assigned + b->elsewhere;
-    return load_a * b->capacity < load_b * a->capacity;
+    return (uint64_t)load(a) * b->capacity < (uint64_t)load(b) * a->capacity;
 }
 
 /* What would suffer from its death, other than what was a suspect itself. */
-static unsigned others(const struct dispatch_worker *w) { return w->plain + w->elsewhere; }
+static unsigned others(const struct dispatch_worker *w)
+{
+    return w->plain + w->promised + w->elsewhere;
+}
 
 static struct dispatch_worker *worker_for(const struct dispatch *d)
 {
@@ -230,8 +260,7 @@ static struct dispatch_worker *worker_alone(struct dispatch *d, const struct dis
         struct dispatch_worker *w = list_of(node, struct dispatch_worker, node);
         staying += !w->leaving;
         another = another || (w->cell != t->cell && runs_cell_of(w, t->owner));
-        if (w->leaving || w->assigned + w->elsewhere >= w->capacity ||
-            (w->cell != 0 && w->cell != t->cell))
+        if (w->leaving || load(w) >= w->capacity || (w->cell != 0 && w->cell != t->cell))
             continue;
         if (w->cell == t->cell)
             return w;
@@ -245,10 +274,32 @@ static struct dispatch_worker *worker_alone(struct dispatch *d, const struct dis
     return NULL;
 }
 
+struct dispatch_worker *dispatch_promise(struct dispatch *d, struct dispatch_turn *t)
+{
+    struct dispatch_worker *w = d->queued > 0 ? NULL : worker_for(d);
+    CHECK(!t->queued && !t->worker && !t->promised);
+    if (!w)
+        return NULL;
+    t->promised = w;
+    w->promised++;
+    list_push(&w->promises, &t->promise);
+    return w;
+}
+
+static void forget_promise(struct dispatch_turn *t)
+{
+    if (!t->promised)
+        return;
+    t->promised->promised--;
+    t->promised = NULL;
+    list_remove(&t->promise);
+}
+
 static struct dispatch_turn *assign(struct dispatch *d, struct dispatch_turn *t,
                                     struct dispatch_worker *w, int64_t now_ms)
 {
     list_remove(&t->node);
+    forget_promise(t);
     if (t->round > d->round)
         d->round = t->round;
     t->queued = false;
@@ -280,7 +331,9 @@ struct dispatch_turn *dispatch_next(struct dispatch *d, int64_t now_ms,
         waiting = waiting || t->cell != 0;
         if (!waiting)
             d->aside = NULL; /* who it was for has gone */
-        *worker = t->cell != 0 ? worker_alone(d, t, now_ms) : worker_for(d);
+        *worker = t->promised    ? t->promised
+                  : t->cell != 0 ? worker_alone(d, t, now_ms)
+                                 : worker_for(d);
         if (*worker)
             return assign(d, t, *worker, now_ms);
         if (t->cell == 0)
@@ -303,6 +356,7 @@ void dispatch_done(struct dispatch *d, struct dispatch_turn *t)
     struct dispatch_worker *w = t->worker;
     if (t->queued)
         d->queued--;
+    forget_promise(t);
     if (w) {
         w->assigned--;
         w->plain -= !t->apart;

@@ -17,13 +17,17 @@
  * are others; where there is none in time, it goes to the least busy
  * one, so that nobody waits for ever; one that has seen two deaths does not, and is given up. A
  * death is counted against the suspects only: three end a turn, and who was beside them loses its
- * step, nothing else. Who is beside a cell twice is a suspect as well. */
+ * step, nothing else. Who is beside a cell twice is a suspect as well.
+ *
+ * Promises: while a turn is being accepted its worker is known already (the store is told, and
+ * brings what that one needs), and keeps a place for it. */
 #ifndef GATEWAY_TURN_DISPATCH_H
 #define GATEWAY_TURN_DISPATCH_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/list.h"
+#include "proto/event.h"
 
 enum {
     DISPATCH_ALONE_MS = 10000,   /* a step passes, or a tool ends, within it almost always */
@@ -41,18 +45,22 @@ struct dispatch {
 };
 struct dispatch_worker {
     struct list node;
-    struct list turns; /* assigned to it */
+    struct list turns;    /* assigned to it */
+    struct list promises; /* of dispatch_turn */
     unsigned capacity;
     unsigned assigned;  /* by this gateway */
     unsigned elsewhere; /* what it runs for other gateways, by its last report */
     unsigned plain;     /* assigned that never were suspects */
+    unsigned promised;  /* how many are being accepted for it */
     uint64_t cell;      /* that it runs; 0: none */
     unsigned suspects;  /* of the cell */
     bool leaving;
 };
 struct dispatch_turn {
     struct list node;
-    struct dispatch_worker *worker; /* NULL: queued, or not here at all */
+    struct dispatch_worker *worker;   /* NULL: queued, or not here at all */
+    struct dispatch_worker *promised; /* that one gets it; NULL: any */
+    struct list promise;
     bool queued;
     uint64_t owner, round; /* a hash; when it is to leave the queue */
     uint64_t cell;         /* of a suspect; 0: none */
@@ -73,21 +81,25 @@ void dispatch_worker_report(struct dispatch_worker *w,
 void dispatch_worker_full(struct dispatch_worker *w);
 void dispatch_worker_leaves(struct dispatch *d,
                             struct dispatch_worker *w); /* no new turns; what it has goes on */
-/* The worker is gone. Its turns are no longer assigned: on_turn is called for each, and may submit
- * it again. died: it did not say so (else nobody is suspect); blamed: the death counts as one of
- * this turn's. */
+/* The worker is gone. Its turns are no longer assigned: on_turn is called for each, and for each
+ * that it was promised (never blamed), and may submit it again. died: it did not say so (else
+ * nobody is suspect); blamed: the death counts as one of this turn's. */
 typedef void dispatch_lost_fn(void *arg, struct dispatch_turn *t, bool blamed);
 void dispatch_worker_remove(struct dispatch *d, struct dispatch_worker *w, bool died,
                             int64_t now_ms, dispatch_lost_fn *on_turn, void *arg);
 
 void dispatch_tool(struct dispatch_turn *t, bool runs); /* it runs one, or is about to */
 void dispatch_passed(struct dispatch_turn *t);          /* a step is stored, or it is over */
+void dispatch_moment(struct dispatch_turn *t, enum event_moment m); /* the same, by an event */
 
 bool dispatch_room(const struct dispatch *d);        /* one more turn would be run or queued */
 bool dispatch_idle_worker(const struct dispatch *d); /* a worker has room now */
+/* The worker that a new turn would get now, where a place is kept for it until it is submitted; it
+ * is sent there then. NULL: none has room, or others wait. */
+struct dispatch_worker *dispatch_promise(struct dispatch *d, struct dispatch_turn *t);
 /* Behind all that its owner has in the queue, one a round. */
 void dispatch_submit(struct dispatch *d, struct dispatch_turn *t);
-/* One that had been running: before all new ones */
+/* One that had been running, or has a promise: before all new ones */
 void dispatch_submit_first(struct dispatch *d, struct dispatch_turn *t);
 /* The next turn to send, now assigned to *worker; NULL: nothing to do now (a suspect's wait may end
  * later: asked again within a second). */

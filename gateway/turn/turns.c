@@ -7,9 +7,9 @@
 #include "common/log.h"
 #include "common/map.h"
 #include "gateway/api/audit.h"
+#include "gateway/turn/bring.h"
 #include "proto/store/parting.h"
 #include "proto/store/quota.h"
-#include "proto/store/session.h"
 #include "proto/store/store.h"
 #include "proto/store/turn.h"
 #include "proto/traced.h"
@@ -22,26 +22,10 @@ enum {
 struct turns {
     struct map *by_id;
     struct list all;       /* first those that await a worker: the janitor passes thousands over */
-    struct list bringings; /* the store is being asked whether they are of use */
+    struct list bringings; /* bring.c */
+    struct buf sent;       /* the opening that is on its way */
     unsigned driven;
 };
-
-/* A request of the owner's that may bring the token that a turn waits for. */
-struct bringing {
-    struct gateway *gateway;
-    struct list node; /* of turns.bringings */
-    char owner[USER_MAX_BYTES];
-    struct credentials credentials;
-    uint64_t store_call;
-};
-
-static void bringing_free(struct bringing *o)
-{
-    store_forget(o->gateway->store, o->store_call);
-    list_remove(&o->node);
-    credentials_free(&o->credentials);
-    free(o);
-}
 
 static const char *const place_names[] = {
 #define X(name) #name,
@@ -100,6 +84,7 @@ static struct turn *turn_new(struct gateway *g, struct id session, struct id tur
     static const struct followed_handler handler = {on_follower_left, on_told};
     followed_init(&t->live, g, session, turn, owner, &handler);
     dispatch_turn_init(&t->entry, t->live.owner);
+    buf_init(&t->opening, STORE_OPENING_MAX);
     list_push(&g->turns->all, &t->node);
     CHECK(map_put(g->turns->by_id, id_key(&t->live.turn), t) == NULL);
     return t;
@@ -116,6 +101,7 @@ static void turn_free(struct turn *t)
     store_forget(g->store, t->store_call);
     identity_forget(g->identity, t->identity_id);
     credentials_free(&t->credentials);
+    buf_free(&t->opening);
     list_remove(&t->node);
     map_remove(g->turns->by_id, id_key(&t->live.turn));
     followed_free(&t->live);
@@ -172,6 +158,7 @@ struct turns *turns_new(struct gateway *g)
     struct turns *t = xcalloc(1, sizeof(*t));
     dispatch_init(&g->dispatch, g->settings.queue_max);
     t->by_id = map_new();
+    buf_init(&t->sent, STORE_OPENING_MAX);
     list_init(&t->all);
     list_init(&t->bringings);
     return t;
@@ -179,8 +166,8 @@ struct turns *turns_new(struct gateway *g)
 
 void turns_free(struct turns *all)
 {
-    list_each (&all->bringings, node, next)
-        bringing_free(list_of(node, struct bringing, node));
+    bring_stop(&all->bringings);
+    buf_free(&all->sent);
     list_each (&all->all, node, next)
         turn_free(list_of(node, struct turn, node));
     map_free(all->by_id);
@@ -201,10 +188,15 @@ static void on_send(void *arg, struct dispatch_turn *entry, struct frame_TURN *o
     struct turn *t = list_of(entry, struct turn, entry);
     MAGIC_CHECK(t, TURN_MAGIC);
     CHECK(t->place == PLACE_QUEUED);
+    buf_free(&t->gateway->turns->sent);
+    t->gateway->turns->sent = t->opening;
+    buf_init(&t->opening, STORE_OPENING_MAX);
     *out = (struct frame_TURN){.session = t->live.session,
                                .turn = t->live.turn,
                                .epoch = t->epoch,
-                               .token = t->credentials.access};
+                               .token = t->credentials.access,
+                               .heard = t->given_at,
+                               .opening = buf_str(&t->gateway->turns->sent)};
     move(t, PLACE_RUNNING);
     log_info("turn.sent", "turn=%s session=%s epoch=%u", traced_log(t->live.turn),
              id_log(t->live.session), t->epoch);
@@ -244,22 +236,6 @@ static void on_told(struct followed *live, const struct store_turn *told)
     turns_told(list_of(live, struct turn, live), told);
 }
 
-/* What dispatch wants to know should the worker die. */
-static void note_moment(struct turn *t, struct str payload)
-{
-    switch (event_moment(payload)) {
-    case MOMENT_MODEL:
-    case MOMENT_TOOL:
-        dispatch_tool(&t->entry, event_moment(payload) == MOMENT_TOOL);
-        break;
-    case MOMENT_PASSED:
-        dispatch_passed(&t->entry);
-        break;
-    case MOMENT_NONE:
-        break;
-    }
-}
-
 /* False: it is not new. A message of the link that was lost is asked for again: the worker has what
  * is not stored. */
 static bool add_event(struct turn *t, struct dispatch_worker *from, const struct frame_EVENT *e)
@@ -296,7 +272,7 @@ static void on_event(void *arg, struct dispatch_worker *from, const struct frame
     if (!add_event(t, from, e))
         return;
     if (drives)
-        note_moment(t, e->payload);
+        dispatch_moment(&t->entry, event_moment(e->payload));
     if (e->final) {
         if (drives)
             metric_add(gateway_metric(METRIC_turns_ended), 1);
@@ -348,10 +324,11 @@ static void on_held(void *arg, enum err err, const struct store_answer *a)
 {
     struct turn *t = arg;
     MAGIC_CHECK(t, TURN_MAGIC);
-    (void)a;
     t->store_call = 0;
     if (err == ERR_FENCED || err == ERR_TURN_OVER || err == ERR_SESSION_NOT_FOUND)
         turns_withdraw(t);
+    else if (err == ERR_NONE && a->turn.cancel && t->place == PLACE_RUNNING)
+        broker_cancel(t->gateway->broker, t->live.turn);
 }
 
 /* Is it still ours? */
@@ -363,10 +340,14 @@ static void look(struct turn *t)
                                     str_of(t->gateway->name), on_held, t);
 }
 
+/* A worker passes on that it was told to cancel what it does not run. It may be on its way there,
+ * as that worker's already: then nobody else tells it. */
 static void on_news(void *arg, struct id turn)
 {
     struct turn *t = turns_get(arg, turn);
-    if (t && t->place == PLACE_QUEUED)
+    if (t && t->place == PLACE_BEGINNING)
+        t->news = true;
+    else if (t && (t->place == PLACE_QUEUED || (t->place == PLACE_RUNNING && !t->heard)))
         look(t);
     else if (t && t->place == PLACE_FOLLOWED && t->live.feed.state == FEED_NONE)
         stream_hurry(&t->live);
@@ -399,6 +380,8 @@ static void on_lost(void *arg, struct dispatch_turn *entry, bool died)
     (void)arg;
     struct turn *t = list_of(entry, struct turn, entry);
     MAGIC_CHECK(t, TURN_MAGIC);
+    if (t->place == PLACE_BEGINNING)
+        return; /* on_begun finds that the promise is gone */
     log_warn("turn.worker_lost", "turn=%s epoch=%u", traced_log(t->live.turn), t->epoch);
     claim(t, died, false);
 }
@@ -504,6 +487,7 @@ static void claim(struct turn *t, bool died, bool adopted)
 {
     dispatch_done(&t->gateway->dispatch, &t->entry);
     store_forget(t->gateway->store, t->store_call); /* a hold's answer, which is for nothing now */
+    buf_free(&t->opening);
     t->died = died;
     t->adopted = adopted;
     move(t, PLACE_CLAIMING);
@@ -558,17 +542,6 @@ bool turns_adopt_lent(struct gateway *g, struct id turn, uint32_t epoch)
     return true;
 }
 
-/* ---- tokens that requests bring ---- */
-
-static void on_brought(void *arg, enum err err, const struct store_answer *a)
-{
-    struct bringing *o = arg;
-    o->store_call = 0;
-    if (err == ERR_NONE)
-        turns_adopt_of(o->gateway, &a->sessions[0], str_of(o->owner), &o->credentials);
-    bringing_free(o);
-}
-
 void turns_adopt_of(struct gateway *g, const struct store_session *s, struct str owner,
                     const struct credentials *c)
 {
@@ -579,12 +552,7 @@ void turns_adopt_of(struct gateway *g, const struct store_session *s, struct str
 void turns_bring_token(struct gateway *g, struct id session, struct str owner,
                        const struct credentials *c)
 {
-    struct bringing *o = xcalloc(1, sizeof(*o));
-    *o = (struct bringing){.gateway = g, .credentials = credentials_share(c)};
-    CHECK(owner.len < sizeof(o->owner));
-    memcpy(o->owner, owner.at, owner.len);
-    list_push(&g->turns->bringings, &o->node);
-    o->store_call = store_session_get(g->store, owner, session, on_brought, o);
+    bring_token(g, &g->turns->bringings, session, owner, c, turns_adopt_of);
 }
 
 enum err turns_refused(const struct gateway *g)
@@ -647,6 +615,26 @@ static void answer_duplicate(struct turn *t, const struct store_turn *older)
     move(t, PLACE_FOLLOWED); /* and freed: nobody follows it */
 }
 
+/* It was accepted. One that is a worker's already goes to that one, else to whichever has room. */
+static void submit(struct turn *t, struct str opening)
+{
+    struct dispatch *d = &t->gateway->dispatch;
+    bool promised = t->entry.promised != NULL;
+    if (t->given && !promised) { /* that worker has gone meanwhile */
+        claim(t, false, false);
+        return;
+    }
+    move(t, PLACE_QUEUED);
+    if (promised) {
+        buf_add_str(&t->opening, opening);
+        dispatch_submit_first(d, &t->entry);
+    } else {
+        dispatch_submit(d, &t->entry);
+    }
+    if (t->news)
+        look(t);
+}
+
 static void on_begun(void *arg, enum err err, const struct store_answer *a)
 {
     struct turn *t = arg;
@@ -673,8 +661,7 @@ static void on_begun(void *arg, enum err err, const struct store_answer *a)
     t->epoch = a->turn.epoch;
     t->held_ms = loop_now_ms(g->loop);
     add_turn_start(t);
-    move(t, PLACE_QUEUED);
-    dispatch_submit(&g->dispatch, &t->entry);
+    submit(t, a->opening);
     metric_add(gateway_metric(METRIC_turns_accepted), 1);
     log_info("turn.accepted", "turn=%s session=%s ms=%lld", traced_log(t->live.turn),
              id_log(t->live.session), (long long)((loop_hr_ns() - t->begun_ns) / 1000000));
@@ -699,6 +686,12 @@ void turns_begin(struct gateway *g, const struct store_begin *begin,
     request.traceparent = str_of(traceparent);
     struct store_begin traced = *begin;
     traced.request = &request;
+    const struct dispatch_worker *worker = dispatch_promise(&g->dispatch, &t->entry);
+    t->given = worker != NULL;
+    if (worker) {
+        traced.worker = broker_name(worker);
+        t->given_at = broker_heard(worker);
+    }
     t->store_call = store_turn_begin(g->store, &traced, on_begun, t);
 }
 

@@ -50,11 +50,15 @@ struct turn {
     struct dispatch_turn entry;
     struct list node; /* all turns */
     uint64_t store_call, identity_id;
-    int64_t held_ms; /* QUEUED: when its lease was renewed; CLAIMING: when to ask again */
-    bool died;       /* CLAIMING: its worker died on it */
-    bool lost;       /* CLAIMING: the store has less than its worker had stored */
-    bool adopted;    /* CLAIMING: another's, and only if nobody holds it */
-    bool heard;      /* an event of a worker has come */
+    int64_t held_ms;    /* QUEUED: when its lease was renewed; CLAIMING: when to ask again */
+    bool died;          /* CLAIMING: its worker died on it */
+    bool lost;          /* CLAIMING: the store has less than its worker had stored */
+    bool adopted;       /* CLAIMING: another's, and only if nobody holds it */
+    bool heard;         /* an event of a worker has come */
+    bool given;         /* the store has accepted it as of the worker that it was promised */
+    bool news;          /* the store has news of it, which came while that was under way */
+    uint64_t given_at;  /* broker_heard of that worker then */
+    struct buf opening; /* for that worker */
     uint64_t begun_ns;
     struct turn_spans spans;
     struct turns_asker asker; /* BEGINNING; begun NULL when nobody waits (any more) */

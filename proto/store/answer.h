@@ -119,6 +119,7 @@ enum quota_verdict {
     QUOTA_BYTES
 };
 struct pile;
+enum { STORE_OPENING_MAX = 64 << 10 };
 struct store_answer { /* which fields are set is said at each operation */
     struct id session;
     const struct store_session *sessions;
@@ -132,8 +133,9 @@ struct store_answer { /* which fields are set is said at each operation */
                      ERR_HISTORY_LOST, should that stay so for a few seconds */
     /* page: the last message that it went up to, and that all pages go to */
     uint32_t page_end, upto;
-    bool more;         /* events: there are more now; list, page: there is a next page */
-    struct str cursor; /* list: give it back for the next page */
+    struct str opening; /* begin: for its worker; or empty */
+    bool more;          /* events: there are more now; list, page: there is a next page */
+    struct str cursor;  /* list: give it back for the next page */
     const struct store_load *load;
     const struct store_turn *turns; /* active */
     unsigned turn_count;

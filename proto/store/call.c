@@ -43,6 +43,7 @@ static void call_free(struct store_call *c)
     if (c->own_free)
         c->own_free(c->own);
     buf_free(&c->owner);
+    buf_free(&c->opening);
     free(c->storage.found);
     free(c);
 }
@@ -62,6 +63,7 @@ struct store_call *store_call_new(struct store *s, store_fn *fn, void *arg)
     c->arg = arg;
     list_init(&c->commands);
     buf_init(&c->owner, STORE_OWNER_MAX);
+    buf_init(&c->opening, STORE_OPENING_MAX);
     list_push(&s->calls, &c->node);
     map_put(s->by_id, (struct str){(const char *)&c->id, sizeof(c->id)}, c);
     return c;

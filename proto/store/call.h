@@ -56,6 +56,7 @@ struct store_call {
     enum err failed;  /* before anything was sent: told by the timer */
     struct id session, turn;
     struct buf owner;               /* a copy, where the answer needs it */
+    struct buf opening;             /* of a begin */
     char once[STORE_HASH_TEXT + 1]; /* begin: of its idempotency key, or empty */
     struct storage_taking storage;
     struct store_turn found; /* kept while other commands are waited for */

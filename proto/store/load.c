@@ -1,9 +1,7 @@
 #include <stdlib.h>
-#include <string.h>
 #include "proto/store/call.h"
 #include "proto/store/key.h"
-#include "proto/store/pile.h"
-#include "proto/store/reply.h"
+#include "proto/store/loaded_read.h"
 #include "proto/store/turn.h"
 
 /* A worker loads a turn with its conversation: page by page, since Redis does nothing else while it
@@ -23,7 +21,6 @@ static void ask_page(struct store_call *c);
 static void on_page(struct store_call *c, struct store_command *cmd, enum err err,
                     const struct redisReply *reply);
 static void loaded(struct store_call *c, const struct redisReply *reply);
-static struct store_decision *read_decisions(const struct redisReply *p, unsigned *count);
 
 uint64_t store_turn_load(struct store *s, struct id session, struct id turn, uint32_t epoch,
                          struct str holder, store_fn *fn, void *arg)
@@ -91,52 +88,8 @@ static void on_page(struct store_call *c, struct store_command *cmd, enum err er
 static void loaded(struct store_call *c, const struct redisReply *reply)
 {
     struct loading *l = c->own;
-    const struct redisReply *p = redis_at(reply, 7);
-    struct store_load load = {
-        .request = redis_text(redis_at(p, 0)),
-        .seq = (uint32_t)redis_int(redis_at(p, 1)),
-        .step = (uint32_t)redis_int(redis_at(p, 2)),
-        .attempt = (uint32_t)redis_int(redis_at(p, 3)),
-        .begun_ms = redis_int(redis_at(p, 4)),
-        .usage = {(uint64_t)redis_int(redis_at(p, 5)), (uint64_t)redis_int(redis_at(p, 6)),
-                  (uint64_t)redis_int(redis_at(p, 7)), (uint64_t)redis_int(redis_at(p, 8))},
-        .cancel = redis_int(redis_at(p, 9)) == 1,
-        .now_ms = redis_int(redis_at(p, 10)),
-        .bytes = redis_int(redis_at(reply, 9)),
-    };
-    struct str place = redis_text(redis_at(p, 11));
-    if (place.len == sizeof(load.place.bytes))
-        memcpy(load.place.bytes, place.at, place.len);
-    reply_session(redis_at(reply, 6), c->session, &load.session);
-    load.session.revision = l->revision;
-    struct store_answer answer = {.session = c->session, .load = &load};
-    struct store_decision *decisions = read_decisions(redis_at(reply, 8), &load.decision_count);
-    load.decisions = decisions;
-    struct store_message *m = pile_messages(&l->messages, &answer.message_count);
-    answer.messages = m;
-    unsigned count = answer.message_count;
-    struct pile pile = l->messages; /* their texts: they outlive the call, which the next ends */
-    pile_init(&l->messages);
-    answer.pile = &pile;
-    store_call_end(c, ERR_NONE, &answer);
-    messages_free(m, count);
-    pile_free(&pile);
-    free(decisions);
-}
-
-/* Triples (call id, hash, decision). */
-static struct store_decision *read_decisions(const struct redisReply *p, unsigned *count)
-{
-    *count = redis_count(p) / 3;
-    struct store_decision *d = xcalloc(*count + 1, sizeof(*d));
-    for (unsigned i = 0; i < *count; i++) {
-        int64_t what = redis_int(redis_at(p, 3 * i + 2));
-        d[i] = (struct store_decision){redis_text(redis_at(p, 3 * i)),
-                                       redis_text(redis_at(p, 3 * i + 1)),
-                                       what == 2   ? DECISION_BEGUN
-                                       : what == 1 ? DECISION_APPROVED
-                                       : what == 0 ? DECISION_REFUSED
-                                                   : DECISION_NONE};
-    }
-    return d;
+    struct loaded_parts p;
+    loaded_read(&p, c->session, l->revision, &l->messages, reply);
+    store_call_end(c, ERR_NONE, &p.answer);
+    loaded_free(&p);
 }

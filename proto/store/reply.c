@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/log.h"
-#include "proto/store/call.h"
 
 /* Answers of the scripts as structs. They are data from outside: what has the wrong type reads as
  * empty, what does not fit is cut or left out. */
@@ -143,11 +142,4 @@ void messages_free(struct store_message *m, unsigned count)
     for (unsigned i = 0; i < count; i++)
         record_message_free(&m[i].record);
     free(m);
-}
-
-void end_with_turn(struct store_call *c, enum err err, const struct redisReply *reply)
-{
-    struct store_answer answer = {.session = c->session};
-    reply_turn(redis_at(reply, 1), c->session, c->turn, &answer.turn);
-    store_call_end(c, err, &answer);
 }

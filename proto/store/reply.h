@@ -18,7 +18,5 @@ struct store_message *messages_find(struct store_message *m, unsigned count, uin
 /* said: triples (message id, sentiment, comment). */
 void reply_feedback(struct store_message *m, unsigned count, const struct redisReply *said);
 void messages_free(struct store_message *m, unsigned count);
-/* Ends the call with the turn of reply[1], or with err. */
-void end_with_turn(struct store_call *c, enum err err, const struct redisReply *reply);
 
 #endif

@@ -16,6 +16,8 @@ enum {
     DEATHS_MAX = 3,
     STREAM_ENTRIES_MAX = 65536, /* of one turn; the agent's bounds end a turn long before */
     EVENT_BATCH_MAX = 8192,     /* the batch of one event that the store writes itself */
+    OPENING_MESSAGES_MAX =
+        STORE_OPENING_MAX / 2, /* bytes; beside them are a summary and settings */
 };
 
 static struct store_call *turn_call(struct store *s, struct id session, struct id turn,
@@ -25,6 +27,14 @@ static struct store_call *turn_call(struct store *s, struct id session, struct i
     c->session = session;
     c->turn = turn;
     return c;
+}
+
+/* Ends the call with the turn of reply[1], or with err. */
+static void end_with_turn(struct store_call *c, enum err err, const struct redisReply *reply)
+{
+    struct store_answer answer = {.session = c->session};
+    reply_turn(redis_at(reply, 1), c->session, c->turn, &answer.turn);
+    store_call_end(c, err, &answer);
 }
 
 static void on_turn(struct store_call *c, struct store_command *cmd, enum err err,
@@ -50,7 +60,8 @@ static void begin_end(struct store_call *c)
 {
     if (c->waiting > 0)
         return; /* accepted only when the janitors' list has it as well (invariant 1) */
-    struct store_answer answer = {.session = c->session, .turn = c->found};
+    struct store_answer answer = {
+        .session = c->session, .turn = c->found, .opening = buf_str(&c->opening)};
     store_call_end(c, ERR_NONE, &answer);
 }
 
@@ -79,6 +90,8 @@ static void on_begun(struct store_call *c, struct store_command *cmd, enum err e
     }
     reply_turn(redis_at(reply, 1), c->session, turn, &c->found);
     c->found.duplicate = redis_int(redis_at(reply, 3)) == 1;
+    if (redis_text(redis_at(reply, 5)).len <= STORE_OPENING_MAX)
+        buf_add_str(&c->opening, redis_text(redis_at(reply, 5)));
     if (c->found.duplicate)
         index_active_remove(c->store, c->session, c->turn);
     else if (redis_int(redis_at(reply, 4)) > 0)
@@ -160,6 +173,8 @@ uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn
         command_num(cmd, b->instead_of);
     else
         command_str(cmd, STR(""));
+    command_str(cmd, b->worker);
+    command_num(cmd, OPENING_MESSAGES_MAX);
     return command_send(cmd);
 }
 

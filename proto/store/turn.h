@@ -18,9 +18,12 @@ struct store_begin {
     const struct record_request *request;
     struct str turn_start; /* payload of event 1-1; written with this turn's id */
     struct str holder;     /* this gateway's name */
+    struct str worker;     /* empty, or the name of the one that is to run it: it has it then, as if
+                              it had loaded it in epoch 1 */
 };
 /* Accepts: owner, nothing running (ERR_TURN_RUNNING), appends the message, epoch 1, event 1-1,
- * lease. → turn, duplicate. */
+ * lease. → turn, duplicate; opening, if there is a worker: what it would load now
+ * (store_opening_read). Empty where that is large, or the begin was sent again: it loads. */
 uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn *fn, void *arg);
 /* → turn, with owner checked. ERR_TURN_NOT_FOUND. */
 uint64_t store_turn_get(struct store *s, struct str owner, struct id session, struct id turn,
@@ -73,6 +76,9 @@ uint64_t store_turn_fail(struct store *s, struct id session, struct id turn,
  * (all of the session, in order). */
 uint64_t store_turn_load(struct store *s, struct id session, struct id turn, uint32_t epoch,
                          struct str holder, store_fn *fn, void *arg);
+/* What a begin has brought this worker: fn is called from inside, once, with load and messages.
+ * False: it is not readable (it is data from outside), and fn was not called. */
+bool store_opening_read(struct str opening, struct id session, store_fn *fn, void *arg);
 /* Stores provisional events: a batch made by record_event_add, the last of which has last_seq; seqs
  * without gap. After ERR_STORE_UNAVAILABLE it may be said again together with what follows.
  * Renews the lease. → turn (cancel) */

@@ -105,6 +105,9 @@ void answer_session(struct redis *r, const struct fake_session *s, struct fake_r
 void answer_summary(const struct fake_session *s, struct fake_reply *reply,
                     struct store_session *out);
 void answer_messages(const struct fake_session *s, struct fake_reply *reply);
+/* What turn/load would answer, in MessagePack: out->answer.opening. */
+void answer_opening(struct redis *r, const struct fake_session *s, const struct fake_turn *t,
+                    struct fake_reply *out);
 struct str reply_hold(struct fake_reply *r, struct blob *b); /* its bytes, for the answer */
 
 #endif

@@ -150,6 +150,12 @@ static enum err begin_new(struct redis *r, struct fake_op *op, struct fake_sessi
         s->title = blob_ref(op->texts[TEXT_TITLE]);
     }
     redis_open_add(r, op->session, op->turn);
+    if (op->worker[0]) {
+        t->loaded = t->attempt = 1;
+        snprintf(t->loader, sizeof t->loader, "%s", op->worker);
+        snprintf(t->holder, sizeof t->holder, "%s", op->worker);
+        answer_opening(r, s, t, out);
+    }
     return answer_turn(r, op, t, out);
 }
 

@@ -370,6 +370,7 @@ uint64_t store_turn_begin(struct store *s, const struct store_begin *b, store_fn
         return op_break(op, ERR_TOO_LARGE);
     op_name(op->owner, b->owner);
     op_name(op->holder, b->holder);
+    op_name(op->worker, b->worker);
     op->texts[TEXT_KEY] = blob_new(b->key);
     op->texts[TEXT_BODY] = blob_new(b->body);
     op->texts[TEXT_TITLE] = blob_new(b->title);

@@ -138,7 +138,7 @@ struct fake_op {
     struct usage usage;
     enum err why;
     int pinned, excluded;
-    char owner[FAKE_NAME_MAX], holder[FAKE_NAME_MAX];
+    char owner[FAKE_NAME_MAX], holder[FAKE_NAME_MAX], worker[FAKE_NAME_MAX];
     struct blob *texts[TEXTS], *batch, *messages[FAKE_MESSAGES_MAX];
     unsigned message_count;
     struct fake_asked *asked; /* by a seal; decided; or NULL */

@@ -189,11 +189,11 @@ void tool_cancel(struct tool_run *r)
 
 /* ---- the process ---- */
 
-static void on_turn(void *arg, struct hub_link *from, struct id session, struct id turn,
-                    uint32_t epoch, struct secret *take_token)
+static void on_turn(void *arg, struct hub_link *from, const struct hub_turn *t,
+                    struct secret *take_token)
 {
     struct side *s = arg;
-    worker_turns_start(s->turns, from, session, turn, epoch, take_token);
+    worker_turns_start(s->turns, from, t, take_token);
 }
 static bool on_cancel(void *arg, struct id turn)
 {

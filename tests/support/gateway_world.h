@@ -105,6 +105,9 @@ static struct world {
     struct id turn; /* of the last TURN */
     uint32_t epoch;
     char trace[8192], perses_url[64], broker[128];
+    uint64_t heard; /* of the last TURN */
+    char opening[STORE_OPENING_MAX];
+    size_t opening_len;
 } w;
 
 static void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -196,6 +199,10 @@ static void on_frame(void *arg, struct wire_peer *p, struct str bytes)
                  token.len ? token.at : "");
             w.turn = f.TURN.turn;
             w.epoch = f.TURN.epoch;
+            w.heard = f.TURN.heard;
+            w.opening_len = f.TURN.opening.len;
+            if (w.opening_len > 0)
+                memcpy(w.opening, f.TURN.opening.at, w.opening_len);
         } else if (f.code == FRAME_TOKEN) {
             struct str token = secret_reveal(f.TOKEN.token);
             note("worker %u: TOKEN %.*s", n, (int)token.len, token.len ? token.at : "");

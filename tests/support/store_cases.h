@@ -699,6 +699,7 @@ CASE(forgotten_call_is_not_answered)
 #include "tests/support/quota_cases.h"
 #include "tests/support/cancel_cases.h"
 #include "tests/support/once_cases.h"
+#include "tests/support/opening_cases.h"
 
 #define C(name) cmocka_unit_test(name)
 static const struct CMUnitTest store_cases[] = {
@@ -722,6 +723,7 @@ static const struct CMUnitTest store_cases[] = {
     C(begin_with_a_seen_key_is_the_older_turn),
     C(one_turn_at_a_time),
     C(full_session_takes_no_more_turns),
+    OPENING_CASES,
     C(load_gives_conversation_and_request),
     C(attempts_count_only_the_step_that_was_cut_off),
     C(one_epoch_has_one_worker),

@@ -94,6 +94,8 @@ struct got {
     bool open;
     unsigned tally_count;
     int64_t tally_turns, tally_tokens; /* of all rows */
+    char opening[STORE_OPENING_MAX];
+    size_t opening_len;
 };
 
 static void keep_text(struct str s, char *out, size_t size)
@@ -115,6 +117,9 @@ static void on_got(void *arg, enum err err, const struct store_answer *a)
     snprintf(g->holder, sizeof(g->holder), "%.*s", (int)a->turn.holder.len,
              a->turn.holder.len ? a->turn.holder.at : "");
     g->more = a->more;
+    g->opening_len = a->opening.len;
+    if (a->opening.len > 0)
+        memcpy(g->opening, a->opening.at, a->opening.len);
     g->page_end = a->page_end;
     g->upto = a->upto;
     keep_text(a->share, g->share, sizeof(g->share));
@@ -226,6 +231,7 @@ struct play {
     char owner_text[32];
     struct str owner;
     struct id session, turn;
+    struct str worker; /* of the next begin, or empty */
 };
 #define GATEWAY STR("gateway-1")
 #define WORKER STR("worker-1")
@@ -262,7 +268,8 @@ static struct got *begin_once(struct play *p, struct str owner, struct id turn, 
                             .message = &m,
                             .request = &r,
                             .turn_start = STR("{start}"),
-                            .holder = GATEWAY};
+                            .holder = GATEWAY,
+                            .worker = p->worker};
     return ASK(p->f, store_turn_begin, &b);
 }
 

@@ -28,8 +28,8 @@ static void stop(struct turn *t);
 
 static int64_t now_ms(const struct turn *t) { return loop_now_ms(t->config->journal.loop); }
 
-struct turn *turn_new(const struct turn_config *c, struct hub_link *from, struct id session,
-                      struct id id, uint32_t epoch, struct secret *take_token)
+struct turn *turn_new(const struct turn_config *c, struct hub_link *from, const struct hub_turn *of,
+                      struct secret *take_token)
 {
     struct turn *t = xcalloc(1, sizeof(*t));
     t->magic = TURN_MAGIC;
@@ -38,9 +38,12 @@ struct turn *turn_new(const struct turn_config *c, struct hub_link *from, struct
         ++*c->users;
     t->link = from;
     audience_init(&t->audience, from); /* holds the link */
-    t->session = session;
-    t->id = id;
-    t->epoch = epoch;
+    t->session = of->session;
+    t->id = of->turn;
+    t->epoch = of->epoch;
+    t->given_ms = of->given_ms;
+    buf_init(&t->opening, STORE_OPENING_MAX);
+    buf_add_str(&t->opening, of->opening);
     if (secret_reveal(take_token).len > 0)
         t->token = take_token;
     else
@@ -76,6 +79,7 @@ void turn_free(struct turn *t)
     record_message_free(&t->assistant);
     free(t->tool.responses);
     buf_free(&t->assistant_bytes);
+    buf_free(&t->opening);
     approval_free(&t->approval);
     t->magic = 0;
     if (t->config->users)

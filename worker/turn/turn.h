@@ -95,8 +95,10 @@ struct turn {
     bool journal_open;
     uint64_t call;              /* of the store: load, mark or release */
     int64_t retry_ms, token_ms; /* when to try that again; when the wait for a token ends; 0: no */
-    int64_t load_ms;            /* when the load was asked for */
-    bool load_late;             /* its answer was late, and it is asked for once more */
+    int64_t load_ms;            /* when the load was asked for; of an opening: given_ms */
+    struct buf opening;         /* instead of the first load; empty: there is none (any more) */
+    int64_t given_ms;
+    bool load_late;   /* its answer was late, and it is asked for once more */
     int64_t asked_ms; /* Unix time that the model is told: the same in each of its calls here, so
                          that providers find the prompt in their caches */
     struct turn_context context;
@@ -149,8 +151,8 @@ struct turn {
 };
 
 /* take_token may be empty or NULL. It is marked dirty: its first act is to load. */
-struct turn *turn_new(const struct turn_config *c, struct hub_link *from, struct id session,
-                      struct id id, uint32_t epoch, struct secret *take_token);
+struct turn *turn_new(const struct turn_config *c, struct hub_link *from, const struct hub_turn *of,
+                      struct secret *take_token);
 void turn_free(struct turn *t);
 /* Facts. */
 void turn_cancel(struct turn *t);

@@ -80,9 +80,11 @@ unsigned worker_turns_running(const struct worker_turns *all)
 
 void worker_turns_close(struct worker_turns *all) { all->closed = true; }
 
-void worker_turns_start(struct worker_turns *all, struct hub_link *from, struct id session,
-                        struct id id, uint32_t epoch, struct secret *take_token)
+void worker_turns_start(struct worker_turns *all, struct hub_link *from, const struct hub_turn *of,
+                        struct secret *take_token)
 {
+    struct id id = of->turn;
+    uint32_t epoch = of->epoch;
     struct turn *old = map_get(all->by_id, id_key(&id));
     if (old && old->epoch >= epoch) {
         secret_free(take_token);
@@ -100,7 +102,7 @@ void worker_turns_start(struct worker_turns *all, struct hub_link *from, struct 
         hub_send_release(from, id, epoch, all->closed ? "leaving" : "full");
         return;
     }
-    struct turn *t = turn_new(all->turn, from, session, id, epoch, take_token);
+    struct turn *t = turn_new(all->turn, from, of, take_token);
     list_push(&all->list, &t->node);
     map_put(all->by_id, id_key(&t->id), t);
     if (!loop_timer_active(all->tick))

@@ -19,8 +19,8 @@ void worker_turns_use(struct worker_turns *all, struct turn_config *c);
 unsigned worker_turns_running(const struct worker_turns *all);
 
 /* Facts, from the hub. */
-void worker_turns_start(struct worker_turns *all, struct hub_link *from, struct id session,
-                        struct id turn, uint32_t epoch, struct secret *take_token);
+void worker_turns_start(struct worker_turns *all, struct hub_link *from, const struct hub_turn *of,
+                        struct secret *take_token);
 bool worker_turns_cancel(struct worker_turns *all, struct id turn);
 void worker_turns_follow(struct worker_turns *all, struct hub_link *from, struct id turn);
 void worker_turns_unfollow(struct worker_turns *all, struct hub_link *from, struct id turn);

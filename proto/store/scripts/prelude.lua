@@ -24,6 +24,12 @@ local function replid()
     return string.match(info, 'master_replid:(%x+)'), second and string.find(second, '[^0]') ~= nil
 end
 
+-- Both, in one.
+local function identity()
+    local info = redis.call('INFO', 'server', 'replication')
+    return string.match(info, 'run_id:(%x+)'), string.match(info, 'master_replid:(%x+)')
+end
+
 -- Was a replica promoted since the history was `base_replid`? It may have lagged behind. (A server that was
 -- only restarted has a new id as well, but was no replica.)
 local function promoted_since(base_replid)
@@ -277,7 +283,8 @@ end
 -- large, and calls are empty unless whole; whole: and summary, the last message that it covers,
 -- revision of the messages, its readers' token (or ''), the datasource that they must be allowed to read,
 -- whether it is kept for good, the versions of its questions (JSON, or '')
-local function session_answer(S, turn_prefix, now, whole)
+-- known: a turn's id and the turn, which is the one that runs, as far as that needs no reading; or nil
+local function session_answer(S, turn_prefix, now, whole, known)
     local v = redis.call('HMGET', S, 'owner', 'title', 'model', whole and 'settings' or 'none', 'created',
                          'updated', 'turns', 'itok', 'otok', 'ctok', 'cost', 'running', 'keep')
     local answer = {}
@@ -289,7 +296,7 @@ local function session_answer(S, turn_prefix, now, whole)
     end
     local running, state, epoch, left, asks = v[12] or '', 'none', 0, 0, ''
     if running ~= '' then
-        local t = turn_read(turn_prefix .. running)
+        local t = known and known[1] == running and known[2] or turn_read(turn_prefix .. running)
         if t and turn_open(t) then
             state, epoch, left = t.state, t.epoch, t.lease - now
             if state == 'awaiting' and whole then
@@ -310,6 +317,20 @@ local function session_answer(S, turn_prefix, now, whole)
         answer[21], answer[22], answer[23] = more[4] or '', more[5] or '', more[6] or ''
     end
     return answer
+end
+
+-- What a worker begins with: what the person has decided: {call id, hash, decision (2: approved, and it began
+-- already), ...} of the calls that they were asked about.
+local function decisions_read(S, T)
+    local decisions, asked = {}, asked_read(T)
+    for id, hash in pairs(sources_read(S)) do
+        asked[id] = asked[id] or {hash, 1}
+    end
+    for id, a in pairs(asked) do
+        local n = #decisions
+        decisions[n + 1], decisions[n + 2], decisions[n + 3] = id, a[1], a[4] and 2 or a[2]
+    end
+    return decisions
 end
 
 -- A message is not as it was: what was made of it is void.

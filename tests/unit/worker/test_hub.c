@@ -38,6 +38,7 @@ static struct world {
     loop_resolve_fn *resolved;
     void *resolved_arg;
     struct hub *hub;
+    int64_t given_ms;
     struct hub_link *from; /* of the last turn */
     unsigned turns, cancels, tokens, follows, unfollows;
 } w;
@@ -93,11 +94,12 @@ struct wire_peer *wire_gateway(struct wire *wire) { return &wire->peer; }
 struct buf *wire_out(struct wire_peer *p) { return &p->out; }
 void wire_touch(struct wire_peer *p) { (void)p; }
 
-static void on_turn(void *arg, struct hub_link *from, struct id session, struct id turn,
-                    uint32_t epoch, struct secret *take_token)
+static void on_turn(void *arg, struct hub_link *from, const struct hub_turn *t,
+                    struct secret *take_token)
 {
-    (void)arg, (void)session, (void)turn, (void)epoch;
+    (void)arg;
     w.from = from;
+    w.given_ms = t->given_ms;
     w.turns++;
     secret_free(take_token);
 }
@@ -229,7 +231,8 @@ static void silent_gateway_is_lost_and_greeted_when_it_is_heard_again(void **sta
     (void)state;
     open_hub("tcp://127.0.0.1:1");
     welcome(0, "g0");
-    hear(0, (struct frame){.code = FRAME_TURN, .TURN = {.epoch = 1}});
+    hear(0, (struct frame){.code = FRAME_TURN, .TURN = {.epoch = 1, .heard = 900}});
+    assert_int_equal(w.given_ms, 900);
     assert_int_equal(w.turns, 1);
     hub_hold(w.from);
     assert_true(hub_alive(w.from));

@@ -1,17 +1,20 @@
 #!lua
--- S M F L T E K. Accepts a turn. -> turn, its id, duplicate, when; or turn_running and the open
+-- S M F L T E K. Accepts a turn. -> turn, its id, duplicate, when, opening; or turn_running and the open
 -- turn's id.
 -- owner, turn, idempotency key's hash (or ''), its life, title, message, request, batch of event
 -- 1-1, holder, lease, keep, most messages, most bytes, prefix of the turns' keys, hash of what is asked
 -- for (or ''): with another one than the key came with before it is idempotency_mismatch; the question that this
--- one is another version of (or '').
+-- one is another version of (or ''); the worker that is to run it, which has it then as if it had
+-- loaded it (or ''); up to how many bytes of messages the opening is wanted.
+-- opening: what turn/load would answer that worker now, in MessagePack; or '': it loads.
 -- Durable.
 local S, M, F, L, T, E, K = unpack(KEYS)
 local owner, tid, key, key_ms, title, message, request, batch, holder = unpack(ARGV)
-local body, instead_of = ARGV[15], ARGV[16]
+local body, instead_of, worker, opening_max = ARGV[15], ARGV[16], ARGV[17], tonumber(ARGV[18])
 local lease, keep, prefix = tonumber(ARGV[10]), ARGV[11], ARGV[14]
 local messages_max, bytes_max = tonumber(ARGV[12]), tonumber(ARGV[13])
-if not owned(S, owner) then
+local s = redis.call('HMGET', S, 'owner', 'running', 'bytes', 'title', 'life', 'keep')
+if s[1] ~= owner then
     return {'session_not_found'}
 end
 local now = now_ms()
@@ -20,7 +23,7 @@ if state == 'void' then
     return {'store_unavailable'} -- it came a minute late: no janitor would look after it
 end
 if state then -- sent again
-    return {'ok', turn_answer(turn_read(T), now), tid, 0, listed(S, updated(S))}
+    return {'ok', turn_answer(turn_read(T), now), tid, 0, listed(S, updated(S)), ''}
 end
 if key ~= '' then
     local before = redis.call('GET', K)
@@ -30,10 +33,10 @@ if key ~= '' then
     end
     if t then
         redis.call('HSET', prefix .. before, 'told', 1) -- turn_undo lets it be
-        return {'ok', turn_answer(t, now), before, 1, listed(S, updated(S))}
+        return {'ok', turn_answer(t, now), before, 1, listed(S, updated(S)), ''}
     end
 end
-local running = redis.call('HGET', S, 'running') or ''
+local running = s[2] or ''
 if running ~= '' then
     local t = turn_read(prefix .. running)
     if t and turn_open(t) then
@@ -43,7 +46,7 @@ end
 if instead_of ~= '' and not is_question(M, instead_of) then
     return {'message_not_found'}
 end
-local bytes = tonumber(redis.call('HGET', S, 'bytes')) or 0
+local bytes = tonumber(s[3]) or 0
 if redis.call('HLEN', M) >= messages_max or bytes + #message > bytes_max then
     return {'session_full'}
 end
@@ -53,20 +56,39 @@ if instead_of ~= '' then
     version_add(S, M, instead_of, (tonumber(redis.call('HGET', S, 'mseq')) or 0) + 1)
 end
 local first = message_append(S, M, message)
-redis.call('HSET', T, 'state', 'running', 'epoch', 1, 'le', 1, 'ls', 1, 'lease', now + lease,
-           'holder', holder, 'step', 1, 'attempt', 0, 'begun', now, 'first', first, 'req', request, 'key', key,
-           'ev', #batch, 'run', run_id(), 'sound', (replid()))
+local given = worker ~= ''
+local run, history = identity()
+local t = {state = 'running', epoch = 1, le = 1, ls = 1, lease = now + lease, holder = given and worker or holder,
+           cancel = false, sealed = '', wait = 0, loss_epoch = 0}
+redis.call('HSET', T, 'state', t.state, 'epoch', 1, 'le', 1, 'ls', 1, 'lease', t.lease, 'holder', t.holder,
+           'step', 1, 'attempt', given and 1 or 0, 'begun', now, 'first', first, 'req', request, 'key', key,
+           'ev', #batch, 'run', run, 'sound', history)
+if given then
+    redis.call('HSET', T, 'loaded', 1, 'loader', worker)
+end
 if body ~= '' then
     redis.call('HSET', T, 'body', body)
 end
 redis.call('ZADD', L, now, tid)
 redis.call('HINCRBY', S, 'turns', 1)
-redis.call('HSET', S, 'running', tid, 'updated', now)
-if title ~= '' and (redis.call('HGET', S, 'title') or '') == '' then
-    redis.call('HSET', S, 'title', title)
+if title ~= '' and (s[4] or '') == '' then
+    redis.call('HSET', S, 'running', tid, 'updated', now, 'title', title)
+else
+    redis.call('HSET', S, 'running', tid, 'updated', now)
 end
 if key ~= '' then
     redis.call('SET', K, tid, 'PX', key_ms)
 end
-expire(session_keep(S, keep), S, M, F, L, T, E)
-return {'ok', turn_answer(turn_read(T), now), tid, 0, listed(S, updated(S))}
+expire(s[6] and 0 or s[5] or keep, S, M, F, L, T, E)
+local opening = ''
+if given and bytes + #message <= opening_max then
+    local messages, flags, went = messages_page(M, F, 0, first, opening_max)
+    if went == first then
+        local revision = tonumber(redis.call('HGET', S, 'mrev')) or 0
+        opening = cmsgpack.pack({'ok', messages, flags, went, first, revision,
+                                 session_answer(S, prefix, now, true, {tid, t}),
+                                 {request, 1, 1, 1, now, 0, 0, 0, 0, 0, now, ''},
+                                 decisions_read(S, T), session_bytes(S)})
+    end
+end
+return {'ok', turn_answer(t, now), tid, 0, s[5] and 0 or now, opening}

@@ -41,14 +41,5 @@ redis.call('HSET', T, 'lease', now + tonumber(ARGV[3]), 'holder', holder, 'sound
 local load = {v[1] or '', turn_seq(t), tonumber(v[2]) or 0, attempt, tonumber(v[4]) or 0,
               tonumber(v[5]) or 0, tonumber(v[6]) or 0, tonumber(v[7]) or 0, tonumber(v[8]) or 0,
               t.cancel and 1 or 0, now, v[11] or ''}
-local decisions = {}
-local asked = asked_read(T)
-for id, hash in pairs(sources_read(S)) do
-    asked[id] = asked[id] or {hash, 1}
-end
-for id, a in pairs(asked) do
-    local n = #decisions
-    decisions[n + 1], decisions[n + 2], decisions[n + 3] = id, a[1], a[4] and 2 or a[2]
-end
 local session = session_answer(S, ARGV[4], now, true)
-return {'ok', messages, flags, went, upto, revision, session, load, decisions, session_bytes(S)}
+return {'ok', messages, flags, went, upto, revision, session, load, decisions_read(S, T), session_bytes(S)}

@@ -456,6 +456,54 @@ static void one_owners_suspects_have_one_worker_at_a_time(void **state)
     EXPECT(" 1 >", "2v"); /* w lives: nobody waits for ever */
 }
 
+/* ---- promises ---- */
+
+static void a_promised_place_is_kept(void **state)
+{
+    struct turn_context *s = *state;
+    struct dispatch_turn *t;
+    dispatch_worker_add(&s->d, &s->workers[0], 1);
+    assert_ptr_equal(dispatch_promise(&s->d, &s->turns[0]), &s->workers[0]);
+    assert_null(dispatch_promise(&s->d, &s->turns[1])); /* there is one place */
+    dispatch_submit(&s->d, &s->turns[1]);
+    assert_int_equal(next(s, NULL), -1);
+    dispatch_worker_leaves(&s->d, &s->workers[0]); /* it says so itself, should it not take it */
+    dispatch_submit_first(&s->d, &s->turns[0]);
+    assert_int_equal(next(s, &t), 0);
+    assert_ptr_equal(t, &s->turns[0]);
+    assert_int_equal(s->workers[0].promised, 0);
+    assert_int_equal(s->workers[0].assigned, 1);
+}
+
+static void who_waits_comes_before_a_promise(void **state)
+{
+    struct turn_context *s = *state;
+    dispatch_submit(&s->d, &s->turns[0]);
+    dispatch_worker_add(&s->d, &s->workers[0], 8);
+    assert_null(dispatch_promise(&s->d, &s->turns[1]));
+    assert_int_equal(next(s, NULL), 0);
+    assert_non_null(dispatch_promise(&s->d, &s->turns[1]));
+    dispatch_done(&s->d, &s->turns[1]); /* it was not accepted */
+    assert_int_equal(s->workers[0].promised, 0);
+    dispatch_done(&s->d, &s->turns[1]);
+    assert_int_equal(s->workers[0].promised, 0);
+}
+
+static void a_lost_workers_promises_are_told_and_blame_nobody(void **state)
+{
+    struct turn_context *s = *state;
+    dispatch_worker_add(&s->d, &s->workers[0], 8);
+    assert_non_null(dispatch_promise(&s->d, &s->turns[0]));
+    assert_non_null(dispatch_promise(&s->d, &s->turns[1]));
+    dispatch_submit_first(&s->d, &s->turns[1]); /* accepted, and not sent */
+    dispatch_worker_remove(&s->d, &s->workers[0], true, 0, on_lost, s);
+    assert_int_equal(s->lost, 2);
+    assert_int_equal(s->blamed, 0);
+    assert_null(s->turns[0].promised);
+    assert_null(s->turns[1].promised);
+    assert_int_equal(s->turns[0].deaths + s->turns[1].deaths, 0);
+}
+
 static void a_death_while_it_is_claimed_keeps_the_order(void **state)
 {
     EXPECT("+1 ab > b! -1 b/ a/", "1ab !b");
@@ -479,6 +527,9 @@ int main(void)
         TEST(a_lost_workers_turns_go_before_new_ones),
         TEST(a_leaving_worker_keeps_what_it_has_and_gets_no_more),
         TEST(ending_a_turn_twice_changes_nothing),
+        TEST(a_promised_place_is_kept),
+        TEST(who_waits_comes_before_a_promise),
+        TEST(a_lost_workers_promises_are_told_and_blame_nobody),
 #define PLAY(name) cmocka_unit_test_setup_teardown(name, set_up_play, tear_down_play)
         PLAY(who_ran_a_tool_when_its_worker_died_is_retried_alone),
         PLAY(others_go_on_where_there_is_another_worker),

@@ -38,6 +38,13 @@ static const char *turn_id(void)
 
 static bool turn_is_gone(void *arg) { return turns_get(&w.g, *(struct id *)arg) == NULL; }
 
+static bool turn_is_promised(void *arg)
+{
+    (void)arg;
+    const struct list *workers = &w.g.dispatch.workers;
+    return !list_empty(workers) && list_first(workers, struct dispatch_worker, node)->promised == 1;
+}
+
 static bool is_drained(void *arg)
 {
     (void)arg;
@@ -235,6 +242,86 @@ static void turn_that_a_full_worker_refused_waits_for_its_next_report(void **sta
     wait_trace("TURN epoch 2 token ada\n");
 }
 
+/* ---- a turn is a worker's from its acceptance on ---- */
+
+static void on_opened(void *arg, enum err err, const struct store_answer *a)
+{
+    struct str *question = arg;
+    assert_int_equal(err, ERR_NONE);
+    assert_int_equal(a->load->attempt, 1);
+    assert_int_equal(a->message_count, 1);
+    *question = STR("");
+    if (str_is(a->messages[0].record.content, "Hi"))
+        *question = STR("Hi");
+}
+
+static void its_worker_is_brought_what_it_would_load(void **state)
+{
+    (void)state;
+    struct id of;
+    struct str question = {0};
+    begin("ada");
+    assert_true(id_parse(str_of(session), &of));
+    worker_start(0, 1);
+    worker_send(0, (struct frame){.code = FRAME_BEAT, .BEAT = {.at = 4711}});
+    assert_answer(ask("ada", "GET /sessions", NULL), 200, ""); /* it has been read by now */
+    assert_answer(post_async("ada", ""), 202, "");
+    wait_trace("worker 0: TURN epoch 1 token ada\n");
+    assert_int_equal(w.heard, 4711);
+    assert_true(
+        store_opening_read((struct str){w.opening, w.opening_len}, of, on_opened, &question));
+    assert_true(str_is(question, "Hi"));
+    worker_hello(0, PROTO_VERSION, 1); /* it began anew: it loads, as all do behind that */
+    wait_trace("TURN epoch 2 token ada\n");
+    assert_int_equal(w.opening_len, 0);
+}
+
+/* Redis answers nobody for a while. */
+static void redis_pause(unsigned ms)
+{
+    char text[64];
+    int fd = redis_connect();
+    int len = snprintf(text, sizeof(text), "CLIENT PAUSE %u ALL\r\n", ms);
+    assert_int_equal(write(fd, text, (size_t)len), len);
+    assert_true(read(fd, text, sizeof(text)) > 0);
+    close(fd);
+}
+
+static void worker_that_goes_while_a_turn_becomes_its_own_loses_nothing(void **state)
+{
+    (void)state;
+    begin("ada");
+    worker_start(0, 1);
+    redis_pause(300);
+    struct client c = post("ada", "Prefer: respond-async\r\n");
+    assert_true(pump_within(w.pump, WORLD_WAIT_MS, turn_is_promised, NULL));
+    wire_free(w.workers[0]);
+    w.workers[0] = NULL;
+    worker_start(1, 1);
+    assert_answer(client_answer(&c), 202, "");
+    wait_trace("worker 1: TURN epoch 2 token ada\n");
+    assert_null(strstr(w.trace, "TURN epoch 1"));
+    assert_int_equal(w.opening_len, 0);
+    worker_event(1, 1, true, FINAL);
+    assert_true(pump_within(w.pump, WORLD_WAIT_MS, is_drained, NULL));
+}
+
+static void cancel_that_its_worker_heard_too_early_reaches_it(void **state)
+{
+    (void)state;
+    char what[200];
+    begin("ada");
+    worker_start(0, 1);
+    assert_answer(post_async("ada", ""), 202, "");
+    wait_trace("TURN epoch 1");
+    snprintf(what, sizeof(what), "POST /session/%s/turn/%s/cancel", session, turn_id());
+    assert_answer(ask("ada", what, NULL), 202, "");
+    wait_trace("worker 0: CANCEL\n");
+    memset(w.trace, 0, sizeof(w.trace));
+    worker_send(0, (struct frame){.code = FRAME_NEWS, .NEWS = {.turn = w.turn}}); /* I have none */
+    wait_trace("worker 0: CANCEL\n");
+}
+
 static void worker_of_another_version_or_without_bounds_is_refused(void **state)
 {
     (void)state;
@@ -370,6 +457,9 @@ int main(void)
         WORLD_TEST(behind_a_proxy_the_answer_begins_a_moment_later),
         WORLD_TEST(turn_of_a_worker_that_is_gone_goes_to_another_under_its_next_epoch),
         WORLD_TEST(turn_that_a_full_worker_refused_waits_for_its_next_report),
+        WORLD_TEST(its_worker_is_brought_what_it_would_load),
+        WORLD_TEST(worker_that_goes_while_a_turn_becomes_its_own_loses_nothing),
+        WORLD_TEST(cancel_that_its_worker_heard_too_early_reaches_it),
         WORLD_TEST(worker_of_another_version_or_without_bounds_is_refused),
         WORLD_TEST(worker_is_given_a_fresh_token_or_told_that_there_is_none),
         WORLD_TEST(followers_come_late_leave_early_and_resume_where_they_were),

@@ -459,7 +459,8 @@ static void full_worker_hands_back_at_once_and_a_turn_said_twice_is_one(void **s
     start(1);
     expect("load 1\n");
     struct id other = {{9}};
-    worker_turns_start(w.turns, &w.link, session, other, 1, NULL);
+    worker_turns_start(w.turns, &w.link,
+                       &(struct hub_turn){.session = session, .turn = other, .epoch = 1}, NULL);
     expect("RELEASE 1 full\n");
     start(2); /* given up for dead and dispatched to us again */
     expect("DONE 1 none\nload 2\n");
