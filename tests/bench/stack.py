@@ -215,5 +215,16 @@ class Stack:
         out = "\n".join(self.redis_says(["info cpu"]))
         return sum(float(s) for s in re.findall(r"used_cpu_(?:sys|user):([\d.]+)", out))
 
+    def spends(self, names, run):
+        """{name: seconds of CPU} of these processes while run() runs."""
+        before = {name: self.cpu(name) for name in names}
+        run()
+        return {name: self.cpu(name) - before[name] for name in names}
+
+    def cpu(self, name):
+        """Seconds of CPU that all its threads have used, by the scheduler's clock."""
+        tasks = pathlib.Path(f"/proc/{self.pid(name)}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
     def watch(self, *names):
         return [f"--watch={name}={self.pid(name)}" for name in names if name in self.running]

@@ -195,11 +195,11 @@ local TURN_KEEP = 7 * 24 * 3600 * 1000
 local SESSION_BYTES, MESSAGE_BYTES, LISTED_BYTES, TURN_BYTES, STREAM_BYTES = 1024, 128, 170, 900, 4400
 
 -- The streams of turns that are over, which live on for `keep`: what ended in this window, which is as
--- long, and in the one before. -> where the window begins, the bytes of both.
-local function streams_read(S, now)
-    local v = redis.call('HMGET', S, 'evat', 'evkeep', 'evnow', 'evwas')
-    local at, keep = tonumber(v[1]) or 0, math.max(tonumber(v[2]) or 0, 1)
-    local bytes, before = tonumber(v[3]) or 0, tonumber(v[4]) or 0
+-- long, and in the one before. v: evat, evkeep, evnow, evwas of S, from the first-th on. -> where the window
+-- begins, the bytes of both.
+local function streams_of(v, first, now)
+    local at, keep = tonumber(v[first]) or 0, math.max(tonumber(v[first + 1]) or 0, 1)
+    local bytes, before = tonumber(v[first + 2]) or 0, tonumber(v[first + 3]) or 0
     if now >= at + 2 * keep then
         return now, 0, 0
     elseif now >= at + keep then
@@ -208,19 +208,14 @@ local function streams_read(S, now)
     return at, bytes, before
 end
 
-local function streams_add(S, now, keep, bytes)
-    local at, sum, before = streams_read(S, now)
-    redis.call('HSET', S, 'evat', string.format('%.0f', at), 'evkeep', keep, 'evnow', sum + bytes, 'evwas', before)
-end
-
 -- What a session takes, about as Redis holds it: all that its owner can make it hold.
 local function session_bytes(S)
     local tag, now, bytes = string.sub(S, 5), now_ms(), SESSION_BYTES
     for _, field in ipairs({'title', 'model', 'settings', 'sum', 'sources', 'versions'}) do
         bytes = bytes + redis.call('HSTRLEN', S, field)
     end
-    local v = redis.call('HMGET', S, 'bytes', 'running', 'kept')
-    local _, sum, before = streams_read(S, now)
+    local v = redis.call('HMGET', S, 'bytes', 'running', 'kept', 'evat', 'evkeep', 'evnow', 'evwas')
+    local _, sum, before = streams_of(v, 4, now)
     bytes = bytes + (tonumber(v[1]) or 0) + (tonumber(v[3]) or 0) + sum + before
     if (v[2] or '') ~= '' then
         local T = 'p:t:' .. tag .. ':' .. v[2]
@@ -447,28 +442,36 @@ local function version_drop(S, M, question)
     versions_write(S, groups)
 end
 
--- Appends a message to the conversation; its id.
-local function message_append(S, M, message)
-    redis.call('HINCRBY', S, 'bytes', #message)
-    local id = redis.call('HINCRBY', S, 'mseq', 1)
-    redis.call('HSET', M, id, message)
-    return id
-end
-
 -- The end of a turn, after its last event was added: the session is free, the stream lives on for
--- a while, the turn itself for longer, but no longer than its session.
-local function turn_end(now, S, T, E, tid, events_keep)
-    redis.call('HDEL', T, 'req', 'asks')
-    redis.call('HSET', T, 'lease', 0)
-    redis.call('HINCRBY', S, 'kept', redis.call('HSTRLEN', T, 'asked'))
-    streams_add(S, now, events_keep, STREAM_BYTES + (tonumber(redis.call('HGET', T, 'ev')) or 0))
-    if redis.call('HGET', S, 'running') == tid then
-        redis.call('HSET', S, 'running', '')
+-- a while, the turn itself for longer, but no longer than its session. ev: bytes of its events; life: how long the
+-- session lives on, if that was set just now, and was not set of E and T; else 0. s, t: more fields of S and T that
+-- change (each call of a script costs Redis about as much as ten fields).
+local function turn_end(now, S, T, E, tid, events_keep, ev, life, s, t)
+    local v = redis.call('HMGET', S, 'running', 'evat', 'evkeep', 'evnow', 'evwas', 'kept')
+    local at, sum, before = streams_of(v, 2, now)
+    local function set(list, ...)
+        for _, one in ipairs({...}) do
+            list[#list + 1] = one
+        end
     end
-    redis.call('HSET', S, 'updated', now)
-    local life = redis.call('PTTL', S)
+    set(s, 'evat', string.format('%.0f', at), 'evkeep', events_keep, 'evnow', sum + STREAM_BYTES + ev,
+        'evwas', before, 'kept', (tonumber(v[6]) or 0) + redis.call('HSTRLEN', T, 'asked'), 'updated', now)
+    if v[1] == tid then
+        set(s, 'running', '')
+    end
+    set(t, 'lease', 0)
+    redis.call('HSET', S, unpack(s))
+    redis.call('HSET', T, unpack(t))
+    redis.call('HDEL', T, 'req', 'asks')
+    local keep = math.max(TURN_KEEP, tonumber(events_keep))
+    if life > 0 then
+        redis.call('PEXPIRE', E, math.min(life, events_keep))
+        redis.call('PEXPIRE', T, math.min(life, keep))
+        return
+    end
+    life = redis.call('PTTL', S)
     redis.call('PEXPIRE', E, life >= 0 and math.min(life, events_keep) or events_keep)
-    local left, keep = redis.call('PTTL', T), math.max(TURN_KEEP, tonumber(events_keep))
+    local left = redis.call('PTTL', T)
     if left < 0 or left > keep then
         redis.call('PEXPIRE', T, keep)
     end
@@ -479,11 +482,10 @@ end
 local function turn_stop(t, now, S, T, E, tid, seen, state, why, batch, events_keep)
     t.epoch = turn_next(t, T, seen)
     redis.call('XADD', E, string.format('%d-1', t.epoch), 'e', batch)
-    redis.call('HINCRBY', T, 'ev', #batch)
+    local ev = redis.call('HINCRBY', T, 'ev', #batch)
     t.state, t.le, t.ls, t.lease = state, t.epoch, 1, 0
-    redis.call('HSET', T, 'state', state, 'epoch', t.epoch, 'le', t.le, 'ls', t.ls, 'why', why,
-               'holder', '', 'from', seen)
-    turn_end(now, S, T, E, tid, events_keep)
+    turn_end(now, S, T, E, tid, events_keep, ev, 0, {},
+             {'state', state, 'epoch', t.epoch, 'le', t.le, 'ls', t.ls, 'why', why, 'holder', '', 'from', seen})
 end
 
 -- What a session has now, in its owner's Q; 0: it is gone. One that is not there was deleted meanwhile (its place

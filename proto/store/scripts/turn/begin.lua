@@ -13,7 +13,7 @@ local owner, tid, key, key_ms, title, message, request, batch, holder = unpack(A
 local body, instead_of, worker, opening_max = ARGV[15], ARGV[16], ARGV[17], tonumber(ARGV[18])
 local lease, keep, prefix = tonumber(ARGV[10]), ARGV[11], ARGV[14]
 local messages_max, bytes_max = tonumber(ARGV[12]), tonumber(ARGV[13])
-local s = redis.call('HMGET', S, 'owner', 'running', 'bytes', 'title', 'life', 'keep')
+local s = redis.call('HMGET', S, 'owner', 'running', 'bytes', 'title', 'life', 'keep', 'mseq', 'turns')
 if s[1] ~= owner then
     return {'session_not_found'}
 end
@@ -52,30 +52,34 @@ if redis.call('HLEN', M) >= messages_max or bytes + #message > bytes_max then
 end
 
 redis.call('XADD', E, '1-1', 'e', batch)
+local first = (tonumber(s[7]) or 0) + 1
 if instead_of ~= '' then
-    version_add(S, M, instead_of, (tonumber(redis.call('HGET', S, 'mseq')) or 0) + 1)
+    version_add(S, M, instead_of, first)
 end
-local first = message_append(S, M, message)
-local given = worker ~= ''
+redis.call('HSET', M, first, message)
 local run, history = identity()
-local t = {state = 'running', epoch = 1, le = 1, ls = 1, lease = now + lease, holder = given and worker or holder,
+local t = {state = 'running', epoch = 1, le = 1, ls = 1, lease = now + lease, holder = holder,
            cancel = false, sealed = '', wait = 0, loss_epoch = 0}
-redis.call('HSET', T, 'state', t.state, 'epoch', 1, 'le', 1, 'ls', 1, 'lease', t.lease, 'holder', t.holder,
-           'step', 1, 'attempt', given and 1 or 0, 'begun', now, 'first', first, 'req', request, 'key', key,
-           'ev', #batch, 'run', run, 'sound', history)
+local t_set = {'state', t.state, 'epoch', 1, 'le', 1, 'ls', 1, 'lease', t.lease, 'step', 1, 'begun', now,
+               'first', first, 'req', request, 'key', key, 'ev', #batch, 'run', run, 'sound', history}
+local function set(...)
+    for _, one in ipairs({...}) do
+        t_set[#t_set + 1] = one
+    end
+end
+local given = worker ~= ''
 if given then
-    redis.call('HSET', T, 'loaded', 1, 'loader', worker)
+    t.holder = worker
+    set('loaded', 1, 'loader', worker)
 end
+set('holder', t.holder, 'attempt', given and 1 or 0)
 if body ~= '' then
-    redis.call('HSET', T, 'body', body)
+    set('body', body)
 end
+redis.call('HSET', T, unpack(t_set))
 redis.call('ZADD', L, now, tid)
-redis.call('HINCRBY', S, 'turns', 1)
-if title ~= '' and (s[4] or '') == '' then
-    redis.call('HSET', S, 'running', tid, 'updated', now, 'title', title)
-else
-    redis.call('HSET', S, 'running', tid, 'updated', now)
-end
+redis.call('HSET', S, 'bytes', bytes + #message, 'mseq', first, 'turns', (tonumber(s[8]) or 0) + 1,
+           'running', tid, 'updated', now, 'title', (s[4] or '') == '' and title or s[4])
 if key ~= '' then
     redis.call('SET', K, tid, 'PX', key_ms)
 end

@@ -7,7 +7,8 @@
 local S, M, F, L, T, E = unpack(KEYS)
 local tid, epoch, last, state = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4]), ARGV[6]
 local t = turn_read(T)
-local owner = redis.call('HGET', S, 'owner')
+local had = redis.call('HMGET', S, 'owner', 'life', 'keep', 'bytes', 'mseq', 'itok', 'otok', 'ctok', 'cost', 'updated')
+local owner = had[1]
 if t and epoch > t.epoch then
     return {'history_lost'}
 end
@@ -21,7 +22,7 @@ if t.sealed == id then -- sent again: also while copies of it are waited for
         t.lease = now + tonumber(ARGV[13])
         redis.call('HSET', T, 'lease', t.lease)
     end
-    return {'ok', turn_answer(t, now), owner, updated(S)}
+    return {'ok', turn_answer(t, now), owner, tonumber(had[10]) or 0}
 end
 if t.state ~= 'running' then
     return {'fenced'}
@@ -36,34 +37,48 @@ local added = redis.pcall('XADD', E, 'MAXLEN', '~', ARGV[16], id, 'e', ARGV[5])
 if added.err then
     return added
 end
-redis.call('HINCRBY', T, 'ev', #ARGV[5])
-local asks = tonumber(ARGV[19])
+local asks, messages = tonumber(ARGV[19]), {}
+local bytes, mseq = tonumber(had[4]) or 0, tonumber(had[5]) or 0
 for i = 20 + 2 * asks, #ARGV do
-    message_append(S, M, ARGV[i])
+    mseq, bytes = mseq + 1, bytes + #ARGV[i]
+    messages[#messages + 1], messages[#messages + 2] = mseq, ARGV[i]
 end
+if #messages > 0 then
+    redis.call('HSET', M, unpack(messages))
+end
+local before = redis.call('HMGET', T, 'itok', 'otok', 'ctok', 'cost', 'ev')
+local ev = (tonumber(before[5]) or 0) + #ARGV[5]
+local s_set = {'bytes', bytes, 'mseq', mseq}
 for i, field in ipairs({'itok', 'otok', 'ctok', 'cost'}) do
-    local more = tonumber(ARGV[8 + i]) - (tonumber(redis.call('HGET', T, field)) or 0)
-    redis.call('HINCRBY', S, field, more)
+    s_set[#s_set + 1] = field
+    s_set[#s_set + 1] = (tonumber(had[5 + i]) or 0) + tonumber(ARGV[8 + i]) - (tonumber(before[i]) or 0)
 end
 t.state, t.le, t.ls = state, epoch, last
 t.lease = now + (state == 'running' and tonumber(ARGV[13]) or 0)
-redis.call('HSET', T, 'state', state, 'le', epoch, 'ls', last, 'sealed', id, 'lease', t.lease,
-           'step', ARGV[7], 'attempt', ARGV[8], 'itok', ARGV[9], 'otok', ARGV[10], 'ctok', ARGV[11],
-           'cost', ARGV[12])
-expire(session_keep(S, ARGV[14]), S, M, F, L, T, E)
+local t_set = {'state', state, 'le', epoch, 'ls', last, 'sealed', id, 'lease', t.lease, 'step', ARGV[7],
+               'attempt', ARGV[8], 'itok', ARGV[9], 'otok', ARGV[10], 'ctok', ARGV[11], 'cost', ARGV[12], 'ev', ev}
+local life = tonumber(had[3] and 0 or had[2] or ARGV[14])
 if not turn_open(t) then
-    turn_end(now, S, T, E, tid, ARGV[15])
-elseif state == 'awaiting' then
-    local asked = asked_read(T)
-    for i = 20, 19 + 2 * asks, 2 do
-        local id, hash = ARGV[i], ARGV[i + 1]
-        local before = asked[id]
-        local reused = before and (before[3] == 1 or before[1] ~= hash)
-        asked[id] = {hash, -1, reused and 1 or 0}
-    end
-    asked_write(T, asked)
-    t.wait = tonumber(ARGV[17])
-    redis.call('HSET', T, 'holder', '', 'wait', t.wait, 'asks', ARGV[18])
-    redis.call('HSET', S, 'updated', now)
+    expire(life, S, M, F, L)
+    turn_end(now, S, T, E, tid, ARGV[15], ev, life, s_set, t_set)
+    return {'ok', turn_answer(t, now), owner, now}
 end
-return {'ok', turn_answer(t, now), owner, updated(S)}
+expire(life, S, M, F, L, T, E)
+redis.call('HSET', T, unpack(t_set))
+if state ~= 'awaiting' then
+    redis.call('HSET', S, unpack(s_set))
+    return {'ok', turn_answer(t, now), owner, tonumber(had[10]) or 0}
+end
+local asked = asked_read(T)
+for i = 20, 19 + 2 * asks, 2 do
+    local call, hash = ARGV[i], ARGV[i + 1]
+    local known = asked[call]
+    local reused = known and (known[3] == 1 or known[1] ~= hash)
+    asked[call] = {hash, -1, reused and 1 or 0}
+end
+asked_write(T, asked)
+t.wait = tonumber(ARGV[17])
+redis.call('HSET', T, 'holder', '', 'wait', t.wait, 'asks', ARGV[18])
+s_set[#s_set + 1], s_set[#s_set + 2] = 'updated', now
+redis.call('HSET', S, unpack(s_set))
+return {'ok', turn_answer(t, now), owner, now}
