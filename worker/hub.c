@@ -461,8 +461,10 @@ static void on_frame(struct hub_link *l, struct frame *f)
         break;
     }
     case FRAME_CANCEL:
-        if (!h->cb.on_cancel(h->arg, f->CANCEL.turn))
+        if (!h->cb.on_cancel(h->arg, f->CANCEL.turn)) {
+            hub_send_done(l, f->CANCEL.turn, 0, TURN_NONE);
             hub_send_news(l, f->CANCEL.turn); /* it may be queued at another gateway */
+        }
         break;
     case FRAME_FOLLOW:
         h->cb.on_follow(h->arg, l, f->FOLLOW.turn);

@@ -12,6 +12,7 @@ void dispatch_init(struct dispatch *d, unsigned queue_max)
     *d = (struct dispatch){.queue_max = queue_max};
     list_init(&d->workers);
     list_init(&d->queue);
+    list_init(&d->ready);
 }
 
 /* Two owners with one hash would share their turn in the round: no harm. */
@@ -295,6 +296,15 @@ static void forget_promise(struct dispatch_turn *t)
     list_remove(&t->promise);
 }
 
+bool dispatch_redeem(struct dispatch *d, struct dispatch_turn *t)
+{
+    if (t->promised && t->promised->leaving)
+        forget_promise(t);
+    if (t->promised)
+        list_push(&d->ready, &t->node);
+    return t->promised != NULL;
+}
+
 static struct dispatch_turn *assign(struct dispatch *d, struct dispatch_turn *t,
                                     struct dispatch_worker *w, int64_t now_ms)
 {
@@ -302,8 +312,8 @@ static struct dispatch_turn *assign(struct dispatch *d, struct dispatch_turn *t,
     forget_promise(t);
     if (t->round > d->round)
         d->round = t->round;
+    d->queued -= t->queued;
     t->queued = false;
-    d->queued--;
     t->worker = w;
     t->apart = t->cell != 0;
     w->assigned++;
@@ -325,15 +335,18 @@ struct dispatch_turn *dispatch_next(struct dispatch *d, int64_t now_ms,
                                     struct dispatch_worker **worker)
 {
     bool waiting = false;
+    if (!list_empty(&d->ready)) {
+        struct dispatch_turn *t = list_first(&d->ready, struct dispatch_turn, node);
+        *worker = t->promised;
+        return assign(d, t, *worker, now_ms);
+    }
     clear_survivors(d, now_ms);
     list_each (&d->queue, node, next) {
         struct dispatch_turn *t = list_of(node, struct dispatch_turn, node);
         waiting = waiting || t->cell != 0;
         if (!waiting)
             d->aside = NULL; /* who it was for has gone */
-        *worker = t->promised    ? t->promised
-                  : t->cell != 0 ? worker_alone(d, t, now_ms)
-                                 : worker_for(d);
+        *worker = t->cell != 0 ? worker_alone(d, t, now_ms) : worker_for(d);
         if (*worker)
             return assign(d, t, *worker, now_ms);
         if (t->cell == 0)

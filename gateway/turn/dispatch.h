@@ -38,6 +38,7 @@ enum {
 struct dispatch {
     struct list workers; /* of dispatch_worker */
     struct list queue;   /* of dispatch_turn */
+    struct list ready;   /* of dispatch_turn: accepted for their workers, to be sent */
     unsigned queued, queue_max, capacity, worker_count;
     uint64_t round;                /* of the turn that left the queue last */
     uint64_t cells;                /* numbers that were given to cells */
@@ -94,12 +95,15 @@ void dispatch_moment(struct dispatch_turn *t, enum event_moment m); /* the same,
 
 bool dispatch_room(const struct dispatch *d);        /* one more turn would be run or queued */
 bool dispatch_idle_worker(const struct dispatch *d); /* a worker has room now */
-/* The worker that a new turn would get now, where a place is kept for it until it is submitted; it
- * is sent there then. NULL: none has room, or others wait. */
+/* The worker that a new turn would get now, where a place is kept for it until it is redeemed.
+ * NULL: none has room, or others wait. */
 struct dispatch_worker *dispatch_promise(struct dispatch *d, struct dispatch_turn *t);
+/* It was accepted: its worker gets it next, whoever else waits: the place is its own. False: it has
+ * no promise, or that worker leaves; nothing is changed but that the promise is void. */
+bool dispatch_redeem(struct dispatch *d, struct dispatch_turn *t);
 /* Behind all that its owner has in the queue, one a round. */
 void dispatch_submit(struct dispatch *d, struct dispatch_turn *t);
-/* One that had been running, or has a promise: before all new ones */
+/* One that had been running: before all new ones */
 void dispatch_submit_first(struct dispatch *d, struct dispatch_turn *t);
 /* The next turn to send, now assigned to *worker; NULL: nothing to do now (a suspect's wait may end
  * later: asked again within a second). */

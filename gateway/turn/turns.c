@@ -8,6 +8,7 @@
 #include "common/map.h"
 #include "gateway/api/audit.h"
 #include "gateway/turn/bring.h"
+#include "gateway/turn/cancels.h"
 #include "proto/store/parting.h"
 #include "proto/store/quota.h"
 #include "proto/store/store.h"
@@ -23,6 +24,7 @@ struct turns {
     struct map *by_id;
     struct list all;       /* first those that await a worker: the janitor passes thousands over */
     struct list bringings; /* bring.c */
+    struct list cancels;   /* cancels.c */
     struct buf sent;       /* the opening that is on its way */
     unsigned driven;
 };
@@ -161,12 +163,14 @@ struct turns *turns_new(struct gateway *g)
     buf_init(&t->sent, STORE_OPENING_MAX);
     list_init(&t->all);
     list_init(&t->bringings);
+    list_init(&t->cancels);
     return t;
 }
 
 void turns_free(struct turns *all)
 {
     bring_stop(&all->bringings);
+    cancels_stop(&all->cancels);
     buf_free(&all->sent);
     list_each (&all->all, node, next)
         turn_free(list_of(node, struct turn, node));
@@ -314,10 +318,13 @@ static void on_done(void *arg, const struct dispatch_worker *from, const struct 
 {
     struct gateway *g = arg;
     struct turn *t = running(g, from, d->turn, d->epoch);
-    if (!t)
+    if (!t) {
         unfed(g, from, d->turn, d->epoch);
-    else
-        leave_to_store(t); /* its final event would have ended it: that event did not reach us */
+        if (d->epoch == 0)
+            cancels_absent(&g->turns->cancels, broker_name(from), d->turn);
+        return;
+    }
+    leave_to_store(t); /* its final event would have ended it: that event did not reach us */
 }
 
 static void on_held(void *arg, enum err err, const struct store_answer *a)
@@ -329,6 +336,7 @@ static void on_held(void *arg, enum err err, const struct store_answer *a)
         turns_withdraw(t);
     else if (err == ERR_NONE && a->turn.cancel && t->place == PLACE_RUNNING)
         broker_cancel(t->gateway->broker, t->live.turn);
+    release(t);
 }
 
 /* Is it still ours? */
@@ -619,18 +627,16 @@ static void answer_duplicate(struct turn *t, const struct store_turn *older)
 static void submit(struct turn *t, struct str opening)
 {
     struct dispatch *d = &t->gateway->dispatch;
-    bool promised = t->entry.promised != NULL;
-    if (t->given && !promised) { /* that worker has gone meanwhile */
+    bool redeemed = dispatch_redeem(d, &t->entry);
+    if (t->given && !redeemed) { /* that worker has gone meanwhile, or goes */
         claim(t, false, false);
         return;
     }
     move(t, PLACE_QUEUED);
-    if (promised) {
+    if (redeemed)
         buf_add_str(&t->opening, opening);
-        dispatch_submit_first(d, &t->entry);
-    } else {
+    else
         dispatch_submit(d, &t->entry);
-    }
     if (t->news)
         look(t);
 }
@@ -718,6 +724,7 @@ void turns_cancelled(struct gateway *g, const struct store_turn *told)
 {
     struct turn *t = turns_get(g, told->turn);
     if (told->state == TURN_RUNNING) {
+        cancels_note(&g->turns->cancels, g, told, turns_cancelled);
         broker_cancel(g->broker, told->turn); /* whichever worker has it, for whichever gateway */
         return;
     }

@@ -93,8 +93,12 @@ def test_a_turn_that_redis_will_not_store_is_given_up(stack: Stack) -> None:
     """A seal that Redis refuses, whoever tries: it ends after three calls of the model, and others notice nothing."""
     alice = stack.client()
     session, other = alice.session(), alice.session()
-    stack.redis.client.hset(f"p:s:{{{session}}}", "itok", "no number")
+    gate = Gate()
+    stack.model.when("hello", [gate, "an answer"])
     turn = alice.start(session, "hello")
+    gate.wait()
+    stack.redis.client.hset(f"p:s:{{{session}}}", "life", "no number")
+    gate.open()
     until(lambda: alice.get(f"/session/{session}").json()["turn"] is None, "the turn to be over")
     assert f"turn={turn} epoch=3 code=worker_lost\n".encode() in stack.gateway.process.log_bytes()
     assert alice.ask(other, "anything else?").answer()

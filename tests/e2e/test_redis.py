@@ -1,5 +1,7 @@
 """What Redis can do to us: too few copies, a lagging replica promoted, full, unfit; Sentinel and Cluster."""
 
+import contextlib
+import http.client
 import signal
 import subprocess
 import threading
@@ -89,6 +91,34 @@ def test_a_begin_that_is_not_copied_is_503_and_does_not_run(bare: Stack, pair: P
     log = alice.follow(session, answer.json()["turn_id"])
     assert log.answer() == "This is the default answer."
     assert [m["role"] for m in alice.messages(session)] == ["user", "assistant"]
+
+
+def test_a_cancel_ends_what_never_reached_its_worker(bare: Stack, pair: Pair) -> None:
+    """Its gateway is killed between the turn's acceptance, which makes it a worker's, and the frame that tells that one."""
+    stack = bare.start(gateways=2, gateway_env=REPLICATED, worker_env=REPLICATED)
+    for gateway in stack.gateways:  # a promise needs a worker that has said when it lives
+        gateway.wait_ready()
+    here, there = stack.client(gateway=0), stack.client(gateway=1)
+    session = here.session()
+    pair.replica.process.signal(signal.SIGSTOP)
+
+    def ask() -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            here.post(here.turn_path(session), {"message": "lonely question"}, headers={"Prefer": "respond-async"})
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    until(lambda: pair.client.hget(f"p:s:{{{session}}}", "running"), "the turn to be begun")
+    stack.gateways[0].process.kill()
+    asking.join()
+    pair.replica.process.signal(signal.SIGCONT)
+    shown = until(lambda: (a := there.get(f"/session/{session}")).status == 200 and a.json(), "the session")
+    assert there.post(f"/session/{session}/turn/{shown['turn']['turn_id']}/cancel").status == 202
+    second = until(lambda: (a := there.post(there.turn_path(session), {"message": "second question"},
+                                            headers={"Prefer": "respond-async"})).status == 202 and a,
+                   "the conversation to be free", 4)  # its lease runs for 10 s
+    assert there.follow(session, second.json()["turn_id"]).answer() == "This is the default answer."
+    assert stack.model.chats("lonely question") == []
 
 
 def test_a_seal_that_is_not_copied_is_held(bare: Stack, pair: Pair) -> None:

@@ -70,7 +70,7 @@ end
 local given = worker ~= ''
 if given then
     t.holder = worker
-    set('loaded', 1, 'loader', worker)
+    set('loaded', 1, 'loader', worker, 'given', 1)
 end
 set('holder', t.holder, 'attempt', given and 1 or 0)
 if body ~= '' then

@@ -467,12 +467,18 @@ static void a_promised_place_is_kept(void **state)
     assert_null(dispatch_promise(&s->d, &s->turns[1])); /* there is one place */
     dispatch_submit(&s->d, &s->turns[1]);
     assert_int_equal(next(s, NULL), -1);
-    dispatch_worker_leaves(&s->d, &s->workers[0]); /* it says so itself, should it not take it */
-    dispatch_submit_first(&s->d, &s->turns[0]);
+    assert_false(dispatch_redeem(&s->d, &s->turns[1]));
+    assert_true(dispatch_redeem(&s->d, &s->turns[0]));
+    dispatch_submit_first(&s->d, &s->turns[2]); /* claimed in the same pass: it waits for a place */
     assert_int_equal(next(s, &t), 0);
     assert_ptr_equal(t, &s->turns[0]);
     assert_int_equal(s->workers[0].promised, 0);
     assert_int_equal(s->workers[0].assigned, 1);
+    assert_int_equal(s->d.queued, 2);
+    assert_int_equal(next(s, NULL), -1);
+    dispatch_done(&s->d, &s->turns[0]);
+    assert_int_equal(next(s, &t), 0);
+    assert_ptr_equal(t, &s->turns[2]);
 }
 
 static void who_waits_comes_before_a_promise(void **state)
@@ -483,10 +489,31 @@ static void who_waits_comes_before_a_promise(void **state)
     assert_null(dispatch_promise(&s->d, &s->turns[1]));
     assert_int_equal(next(s, NULL), 0);
     assert_non_null(dispatch_promise(&s->d, &s->turns[1]));
+    assert_non_null(dispatch_promise(&s->d, &s->turns[2]));
+    assert_true(dispatch_redeem(&s->d, &s->turns[2])); /* it waits for nobody */
+    assert_non_null(dispatch_promise(&s->d, &s->turns[3]));
     dispatch_done(&s->d, &s->turns[1]); /* it was not accepted */
+    dispatch_done(&s->d, &s->turns[2]); /* it was withdrawn */
+    dispatch_done(&s->d, &s->turns[3]);
     assert_int_equal(s->workers[0].promised, 0);
     dispatch_done(&s->d, &s->turns[1]);
     assert_int_equal(s->workers[0].promised, 0);
+    assert_int_equal(s->d.queued, 0);
+    assert_int_equal(next(s, NULL), -1);
+}
+
+static void who_leaves_keeps_no_promise(void **state)
+{
+    struct turn_context *s = *state;
+    dispatch_worker_add(&s->d, &s->workers[0], 8);
+    dispatch_worker_add(&s->d, &s->workers[1], 8);
+    assert_non_null(dispatch_promise(&s->d, &s->turns[0]));
+    dispatch_worker_leaves(&s->d, &s->workers[0]);
+    dispatch_worker_leaves(&s->d, &s->workers[1]);
+    assert_false(dispatch_redeem(&s->d, &s->turns[0]));
+    assert_int_equal(s->workers[0].promised + s->workers[1].promised, 0);
+    dispatch_submit_first(&s->d, &s->turns[0]); /* as it is claimed */
+    assert_int_equal(next(s, NULL), -1);
 }
 
 static void a_lost_workers_promises_are_told_and_blame_nobody(void **state)
@@ -495,13 +522,14 @@ static void a_lost_workers_promises_are_told_and_blame_nobody(void **state)
     dispatch_worker_add(&s->d, &s->workers[0], 8);
     assert_non_null(dispatch_promise(&s->d, &s->turns[0]));
     assert_non_null(dispatch_promise(&s->d, &s->turns[1]));
-    dispatch_submit_first(&s->d, &s->turns[1]); /* accepted, and not sent */
+    assert_true(dispatch_redeem(&s->d, &s->turns[1])); /* accepted, and not sent */
     dispatch_worker_remove(&s->d, &s->workers[0], true, 0, on_lost, s);
     assert_int_equal(s->lost, 2);
     assert_int_equal(s->blamed, 0);
     assert_null(s->turns[0].promised);
     assert_null(s->turns[1].promised);
     assert_int_equal(s->turns[0].deaths + s->turns[1].deaths, 0);
+    assert_int_equal(s->d.queued, 2);
 }
 
 static void a_death_while_it_is_claimed_keeps_the_order(void **state)
@@ -529,6 +557,7 @@ int main(void)
         TEST(ending_a_turn_twice_changes_nothing),
         TEST(a_promised_place_is_kept),
         TEST(who_waits_comes_before_a_promise),
+        TEST(who_leaves_keeps_no_promise),
         TEST(a_lost_workers_promises_are_told_and_blame_nobody),
 #define PLAY(name) cmocka_unit_test_setup_teardown(name, set_up_play, tear_down_play)
         PLAY(who_ran_a_tool_when_its_worker_died_is_retried_alone),

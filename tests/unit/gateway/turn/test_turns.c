@@ -40,9 +40,11 @@ static bool turn_is_gone(void *arg) { return turns_get(&w.g, *(struct id *)arg) 
 
 static bool turn_is_promised(void *arg)
 {
+    unsigned promised = 0;
     (void)arg;
-    const struct list *workers = &w.g.dispatch.workers;
-    return !list_empty(workers) && list_first(workers, struct dispatch_worker, node)->promised == 1;
+    list_each (&w.g.dispatch.workers, node, next)
+        promised += list_of(node, struct dispatch_worker, node)->promised;
+    return promised == 1;
 }
 
 static bool is_drained(void *arg)
@@ -276,9 +278,11 @@ static void its_worker_is_brought_what_it_would_load(void **state)
     assert_int_equal(w.opening_len, 0);
 }
 
-/* Redis answers nobody for a while. */
+/* Redis answers nobody for a while. A person's limits, which are asked for before, are off. */
 static void redis_pause(unsigned ms)
 {
+    w.g.settings.user_turns = w.g.settings.user_turns_minute = 0;
+    w.g.settings.store.user_bytes_max = 0;
     char text[64];
     int fd = redis_connect();
     int len = snprintf(text, sizeof(text), "CLIENT PAUSE %u ALL\r\n", ms);
@@ -306,6 +310,60 @@ static void worker_that_goes_while_a_turn_becomes_its_own_loses_nothing(void **s
     assert_true(pump_within(w.pump, WORLD_WAIT_MS, is_drained, NULL));
 }
 
+/* What is claimed in the same pass waits for a place, and not before the one that has its own. */
+static void promised_turn_waits_for_nobody(void **state)
+{
+    (void)state;
+    begin("ada");
+    worker_start(0, 1);
+    assert_answer(post_async("ada", ""), 202, "");
+    wait_trace("worker 0: TURN epoch 1");
+    struct id first = w.turn;
+    worker_start(1, 1);
+    begin("ada");
+    memset(w.trace, 0, sizeof(w.trace));
+    redis_pause(300);
+    struct client c = post("ada", "Prefer: respond-async\r\n");
+    assert_true(pump_within(w.pump, WORLD_WAIT_MS, turn_is_promised, NULL));
+    worker_send(0, (struct frame){.code = FRAME_BYE, .BYE = {.reason = STR("leaving")}});
+    worker_send(0,
+                (struct frame){.code = FRAME_RELEASE,
+                               .RELEASE = {.turn = first, .epoch = 1, .reason = STR("leaving")}});
+    assert_answer(client_answer(&c), 202, "");
+    wait_trace("worker 1: TURN epoch 1");
+}
+
+/* Its last event comes before the store has said whether it was cancelled. */
+static void turn_that_ends_while_it_is_looked_at_is_forgotten(void **state)
+{
+    (void)state;
+    begin("ada");
+    worker_start(0, 1);
+    assert_answer(post_async("ada", ""), 202, "");
+    wait_trace("TURN epoch 1");
+    redis_pause(200);
+    worker_send(0, (struct frame){.code = FRAME_NEWS, .NEWS = {.turn = w.turn}});
+    worker_event(0, 2, true, FINAL);
+    assert_true(pump_within(w.pump, WORLD_WAIT_MS, is_drained, NULL));
+    assert_true(pump_within(w.pump, WORLD_WAIT_MS, turn_is_gone, &w.turn));
+}
+
+/* It would be taken for one that died of the turn. */
+static void worker_that_leaves_is_sent_no_promised_turn(void **state)
+{
+    (void)state;
+    begin("ada");
+    worker_start(0, 8);
+    redis_pause(300);
+    struct client c = post("ada", "Prefer: respond-async\r\n");
+    assert_true(pump_within(w.pump, WORLD_WAIT_MS, turn_is_promised, NULL));
+    worker_send(0, (struct frame){.code = FRAME_BYE, .BYE = {.reason = STR("leaving")}});
+    worker_start(1, 8);
+    assert_answer(client_answer(&c), 202, "");
+    wait_trace("worker 1: TURN epoch 2 token ada\n");
+    assert_null(strstr(w.trace, "worker 0: TURN"));
+}
+
 static void cancel_that_its_worker_heard_too_early_reaches_it(void **state)
 {
     (void)state;
@@ -320,6 +378,30 @@ static void cancel_that_its_worker_heard_too_early_reaches_it(void **state)
     memset(w.trace, 0, sizeof(w.trace));
     worker_send(0, (struct frame){.code = FRAME_NEWS, .NEWS = {.turn = w.turn}}); /* I have none */
     wait_trace("worker 0: CANCEL\n");
+}
+
+/* Its gateway died between its acceptance and TURN: the worker that the store names has not got it,
+ * and says so to who cancels it. */
+static void cancel_of_what_its_worker_never_got_ends_it(void **state)
+{
+    (void)state;
+    char what[200];
+    begin("ada");
+    worker_start(0, 1);
+    assert_answer(post_async("ada", ""), 202, "");
+    wait_trace("TURN epoch 1");
+    struct id turn = w.turn;
+    worker_send(0, (struct frame){.code = FRAME_DONE, .DONE = {.turn = turn, .epoch = 1}});
+    assert_true(
+        pump_within(w.pump, WORLD_WAIT_MS, turn_is_gone, &turn)); /* it is no turn of ours */
+    snprintf(what, sizeof(what), "POST /session/%s/turn/%s/cancel", session, turn_id());
+    assert_answer(ask("ada", what, NULL), 202, "");
+    wait_trace("worker 0: CANCEL\n");
+    assert_answer(post_async("ada", ""), 409, "turn_running"); /* it may have it */
+    worker_send(0, (struct frame){.code = FRAME_DONE, .DONE = {.turn = turn}});
+    memset(w.trace, 0, sizeof(w.trace));
+    wait_trace("worker 0: CANCEL\n"); /* for it to say NEWS to the others */
+    assert_answer(post_async("ada", ""), 202, "");
 }
 
 static void worker_of_another_version_or_without_bounds_is_refused(void **state)
@@ -459,7 +541,11 @@ int main(void)
         WORLD_TEST(turn_that_a_full_worker_refused_waits_for_its_next_report),
         WORLD_TEST(its_worker_is_brought_what_it_would_load),
         WORLD_TEST(worker_that_goes_while_a_turn_becomes_its_own_loses_nothing),
+        WORLD_TEST(promised_turn_waits_for_nobody),
+        WORLD_TEST(turn_that_ends_while_it_is_looked_at_is_forgotten),
+        WORLD_TEST(worker_that_leaves_is_sent_no_promised_turn),
         WORLD_TEST(cancel_that_its_worker_heard_too_early_reaches_it),
+        WORLD_TEST(cancel_of_what_its_worker_never_got_ends_it),
         WORLD_TEST(worker_of_another_version_or_without_bounds_is_refused),
         WORLD_TEST(worker_is_given_a_fresh_token_or_told_that_there_is_none),
         WORLD_TEST(followers_come_late_leave_early_and_resume_where_they_were),
