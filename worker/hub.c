@@ -416,6 +416,14 @@ static void tell_full(struct hub_link *l, enum frame_code code)
     log_warn("hub.full", "endpoint=%s frame=%s", l->endpoint, frame_name(code));
 }
 
+/* To who cancels it. One that does not fit is no loss: the turn's lease ends. */
+static void send_absent(struct hub_link *l, struct id turn)
+{
+    struct frame f = {.code = FRAME_DONE, .DONE = {.turn = turn, .state = TURN_NONE}};
+    if (hub_alive(l) && frame_encode(&f, wire_out(wire_gateway(l->wire))))
+        wire_touch(wire_gateway(l->wire));
+}
+
 static void on_message(void *arg, struct wire_peer *p, struct str bytes)
 {
     (void)p;
@@ -462,7 +470,7 @@ static void on_frame(struct hub_link *l, struct frame *f)
     }
     case FRAME_CANCEL:
         if (!h->cb.on_cancel(h->arg, f->CANCEL.turn)) {
-            hub_send_done(l, f->CANCEL.turn, 0, TURN_NONE);
+            send_absent(l, f->CANCEL.turn);
             hub_send_news(l, f->CANCEL.turn); /* it may be queued at another gateway */
         }
         break;

@@ -7,7 +7,11 @@
 #include "proto/store/turn.h"
 #include "proto/traced.h"
 
-enum { WAIT_MS = 5000, ALL_MAX = 256 };
+enum {
+    WAIT_MS = 5000,  /* for the worker's answer */
+    ABSENT_MS = 500, /* a frame that is under way has come by then */
+    ALL_MAX = 256,
+};
 
 struct cancelling {
     struct gateway *gateway;
@@ -16,7 +20,7 @@ struct cancelling {
     struct id session, turn;
     uint32_t epoch;
     char *holder;
-    int64_t asked_ms;
+    int64_t asked_ms, absent_ms; /* absent: since its worker said so; 0: it did not */
     uint64_t store_call;
 };
 
@@ -28,26 +32,14 @@ static void forget(struct cancelling *c)
     free(c);
 }
 
-/* They are in the order in which they came. */
-static void forget_old(struct list *all, int64_t now_ms)
+void cancels_note(struct list *all, struct gateway *g, const struct store_turn *told,
+                  cancels_fn *fn)
 {
     unsigned count = 0;
     list_each (all, node, next)
         count++;
-    list_each (all, node, next) {
-        struct cancelling *c = list_of(node, struct cancelling, node);
-        if (count < ALL_MAX && now_ms - c->asked_ms < WAIT_MS)
-            break;
-        forget(c);
-        count--;
-    }
-}
-
-void cancels_note(struct list *all, struct gateway *g, const struct store_turn *told,
-                  cancels_fn *fn)
-{
-    int64_t now_ms = loop_now_ms(g->loop);
-    forget_old(all, now_ms);
+    if (count >= ALL_MAX)
+        forget(list_first(all, struct cancelling, node));
     struct cancelling *c = xcalloc(1, sizeof(*c));
     *c = (struct cancelling){.gateway = g,
                              .fn = fn,
@@ -55,7 +47,7 @@ void cancels_note(struct list *all, struct gateway *g, const struct store_turn *
                              .turn = told->turn,
                              .epoch = told->epoch,
                              .holder = str_dup(told->holder),
-                             .asked_ms = now_ms};
+                             .asked_ms = loop_now_ms(g->loop)};
     list_push(all, &c->node);
 }
 
@@ -74,11 +66,23 @@ void cancels_absent(struct list *all, struct str worker, struct id turn)
 {
     list_each (all, node, next) {
         struct cancelling *c = list_of(node, struct cancelling, node);
-        if (!id_eq(c->turn, turn) || !str_is(worker, c->holder) || c->store_call)
+        if (id_eq(c->turn, turn) && str_is(worker, c->holder) && c->absent_ms == 0)
+            c->absent_ms = loop_now_ms(c->gateway->loop);
+    }
+}
+
+void cancels_tick(struct list *all)
+{
+    list_each (all, node, next) {
+        struct cancelling *c = list_of(node, struct cancelling, node);
+        int64_t now_ms = loop_now_ms(c->gateway->loop);
+        if (c->store_call)
             continue;
-        c->store_call = store_turn_fail(c->gateway->store, c->session, c->turn, c->epoch,
-                                        ERR_CANCELLED, on_ended, c);
-        return;
+        if (c->absent_ms == 0 && now_ms - c->asked_ms >= WAIT_MS)
+            forget(c);
+        else if (c->absent_ms != 0 && now_ms - c->absent_ms >= ABSENT_MS)
+            c->store_call = store_turn_fail(c->gateway->store, c->session, c->turn, c->epoch,
+                                            ERR_CANCELLED, on_ended, c);
     }
 }
 

@@ -763,6 +763,7 @@ static void tick_queued(struct turn *t, int64_t now_ms)
 void turns_tick(struct gateway *g)
 {
     int64_t now_ms = loop_now_ms(g->loop);
+    cancels_tick(&g->turns->cancels);
     list_each (&g->turns->all, node, next) {
         struct turn *t = list_of(node, struct turn, node);
         if (!awaits_worker(t->place))

@@ -112,7 +112,7 @@ def test_a_cancel_ends_what_never_reached_its_worker(bare: Stack, pair: Pair) ->
     stack.gateways[0].process.kill()
     asking.join()
     pair.replica.process.signal(signal.SIGCONT)
-    shown = until(lambda: (a := there.get(f"/session/{session}")).status == 200 and a.json(), "the session")
+    shown = until(lambda: (a := there.get(f"/session/{session}")).status == 200 and a.json()["turn"] and a.json(), "the turn")
     assert there.post(f"/session/{session}/turn/{shown['turn']['turn_id']}/cancel").status == 202
     second = until(lambda: (a := there.post(there.turn_path(session), {"message": "second question"},
                                             headers={"Prefer": "respond-async"})).status == 202 and a,

@@ -74,10 +74,10 @@ static int64_t longest_life(struct server *s, const struct play *p)
     return longest;
 }
 
-/* Whether nobody has begun it, a worker runs it or it is over. */
+/* Whether nobody has begun it, a worker runs it, never got it, or it is over. */
 static void unlisted_session_goes_soon_when_nobody_waits(void **state)
 {
-    enum { QUEUED, RUNNING, OVER, WHEN_COUNT };
+    enum { QUEUED, RUNNING, LOST, OVER, WHEN_COUNT };
     struct server *s = *state;
     for (unsigned when = QUEUED; when < WHEN_COUNT; when++) {
         struct play p = play_new(&s->f);
@@ -92,6 +92,8 @@ static void unlisted_session_goes_soon_when_nobody_waits(void **state)
         assert_int_equal(g->err, when == OVER ? ERR_TURN_OVER : ERR_NONE);
         if (when == RUNNING)
             assert_int_equal(seal(&p, 1, 2, 2, TURN_CANCELLED, "half")->err, ERR_NONE);
+        if (when == LOST) /* what the gateway does that asked for it */
+            OK(&s->f, store_turn_fail, p.session, p.turn, 1, ERR_CANCELLED);
         assert_in_range(longest_life(s, &p), 1, 60000);
     }
 }

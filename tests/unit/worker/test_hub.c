@@ -462,6 +462,20 @@ static void fill_up(void)
         hub_send_following(w.from, (struct id){{1}}, (struct event_at){0, 0});
 }
 
+/* To lose the link would cost all that runs over it. */
+static void cancel_of_what_does_not_run_here_costs_a_full_link_nothing(void **state)
+{
+    (void)state;
+    open_hub("tcp://127.0.0.1:9000");
+    welcome(0, "a");
+    hear(0, (struct frame){.code = FRAME_FOLLOW});
+    fill_up();
+    hear(0, (struct frame){.code = FRAME_CANCEL, .CANCEL = {.turn = {{2}}}});
+    assert_int_equal(w.cancels, 1);
+    assert_true(hub_alive(w.from));
+    hub_free(w.hub);
+}
+
 /* Else it would wait for the end of that turn as long as both live. */
 static void gateway_that_takes_no_done_is_greeted_anew_once_it_takes_that(void **state)
 {
@@ -503,6 +517,7 @@ int main(void)
         cmocka_unit_test(leaving_worker_says_so_to_each_gateway_that_comes),
         cmocka_unit_test(endpoints_are_checked),
         cmocka_unit_test(gateway_that_takes_nothing_costs_few_lines),
+        cmocka_unit_test(cancel_of_what_does_not_run_here_costs_a_full_link_nothing),
         cmocka_unit_test(gateway_that_takes_no_done_is_greeted_anew_once_it_takes_that),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,9 @@ if instead_of ~= '' and not is_question(M, instead_of) then
     return {'message_not_found'}
 end
 local bytes = tonumber(s[3]) or 0
+if s[7] and not tonumber(s[7]) then
+    return redis.error_reply('ERR mseq is no number') -- the message would be put over another one
+end
 if redis.call('HLEN', M) >= messages_max or bytes + #message > bytes_max then
     return {'session_full'}
 end

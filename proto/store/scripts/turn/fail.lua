@@ -17,5 +17,6 @@ end
 if expected < t.epoch then
     return {'fenced'}
 end
+expire(redis.call('HGET', S, 'life') or 0, S, M, F, L, T, E) -- it may be shorter since it was abandoned
 turn_stop(t, now, S, T, E, ARGV[1], expected, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 return {'ok', turn_answer(t, now), owner, updated(S), session_bytes(S)}

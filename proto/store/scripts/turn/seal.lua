@@ -33,6 +33,9 @@ end
 if tonumber(ARGV[3]) > seq + 1 then
     return {'history_lost'}
 end
+if had[5] and not tonumber(had[5]) then
+    return redis.error_reply('ERR mseq is no number') -- a message would be put over another one
+end
 local added = redis.pcall('XADD', E, 'MAXLEN', '~', ARGV[16], id, 'e', ARGV[5])
 if added.err then
     return added

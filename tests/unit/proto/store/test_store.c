@@ -421,29 +421,6 @@ static void owner_s_list_is_mended(void **state)
 }
 
 /* What somebody else wrote into our keys is no reason to crash, nor to lose the rest. */
-static void spoilt_records_are_skipped(void **state)
-{
-    struct server *s = *state;
-    struct play p = play_new(&s->f);
-    char session[ID_TEXT + 1], turn[ID_TEXT + 1];
-    play_session(&p);
-    play_begin(&p, "one");
-    id_text(p.session, session);
-    id_text(p.turn, turn);
-    raw(s, "HSET p:m:{%s} 7 garbage", session);
-    raw(s, "HSET p:m:{%s} seven garbage", session);
-    raw(s, "HSET p:s:{%s} mseq 9 turns x created -5", session);
-    assert_int_equal(conversation(&p)->message_count, 1);
-    OK(&s->f, store_session_list, p.owner, STR("zzz"), 9, STR(""));
-    raw(s, "XADD p:e:{%s}:%s 1-5 e garbage", session, turn);
-    struct got *g = events(&p, 0, 0, 1000);
-    assert_int_equal(g->err, ERR_HISTORY_LOST);
-    raw(s, "HSET p:t:{%s}:%s epoch x lease y", session, turn);
-    OK(&s->f, store_turn_get, p.owner, p.session, p.turn);
-    raw(s, "SET p:t:{%s}:%s x", session, turn);
-    REFUSED(&s->f, ERR_INTERNAL, store_turn_get, p.owner, p.session, p.turn);
-}
-
 static struct got *page(struct play *p, uint32_t after, uint32_t upto, uint32_t bytes)
 {
     return ASK(p->f, store_session_page, p->owner, p->session, after, upto, bytes);
@@ -534,6 +511,7 @@ static void pages_are_of_one_moment(void **state)
 }
 
 #include "tests/support/long_cases.h"
+#include "tests/support/spoilt_cases.h"
 #include "tests/support/unlisted_cases.h"
 
 /* A script of an older process that comes after a claim is refused by the stream's own order. */
@@ -765,6 +743,7 @@ static const struct CMUnitTest redis_cases[] = {
     cmocka_unit_test(list_of_open_turns_is_mended),
     cmocka_unit_test(owner_s_list_is_mended),
     cmocka_unit_test(spoilt_records_are_skipped),
+    cmocka_unit_test(conversation_without_an_end_takes_no_message),
     cmocka_unit_test(pages_are_of_one_moment),
     cmocka_unit_test(a_share_opens_pages_until_it_is_taken_back),
     cmocka_unit_test(feedback_is_of_answers_and_goes_with_them),
