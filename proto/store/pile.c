@@ -55,7 +55,8 @@ struct store_message *pile_messages(const struct pile *p, unsigned *count)
     *count = 0;
     for (unsigned i = 0; i < p->count; i++) {
         const struct piled *one = &p->all[i];
-        struct str record = {p->records.at + from, one->end - from};
+        bool empty = one->end == from; /* of spoilt ones alone there are no bytes at all */
+        struct str record = {empty ? NULL : p->records.at + from, one->end - from};
         struct store_message *to = &m[*count];
         from = one->end;
         if (record_message_decode(record, &to->record) != ERR_NONE) {
