@@ -45,17 +45,13 @@ void loaded_read(struct loaded_parts *p, struct id session, uint32_t revision, s
     *p = (struct loaded_parts){.load = load, .pile = *take};
     pile_init(take);
     p->load.decisions = p->decisions = read_decisions(redis_at(reply, 8), &p->load.decision_count);
-    p->messages = pile_messages(&p->pile, &p->message_count);
-    p->answer = (struct store_answer){.session = session,
-                                      .load = &p->load,
-                                      .messages = p->messages,
-                                      .message_count = p->message_count,
-                                      .pile = &p->pile};
+    p->answer = (struct store_answer){.session = session, .load = &p->load, .pile = &p->pile};
+    p->answer.messages = p->messages = pile_messages(&p->pile, &p->answer.message_count);
 }
 
 void loaded_free(struct loaded_parts *p)
 {
-    messages_free(p->messages, p->message_count);
+    messages_free(p->messages, p->answer.message_count);
     pile_free(&p->pile);
     free(p->decisions);
 }

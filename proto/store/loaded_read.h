@@ -11,7 +11,6 @@ struct loaded_parts {
     struct store_load load;
     struct store_decision *decisions;
     struct store_message *messages;
-    unsigned message_count;
     struct pile pile; /* the messages' texts; store_loaded_keep may take them */
 };
 /* take: the messages of all pages; empty afterwards. reply: the last page's answer. */

@@ -258,16 +258,17 @@ def kept(bench):
     stack, turns, tokens = bench.stack, 1000, 45
     stack.persai(env=LIMITS)
     bench.load("kept", "persai", 0, streams=20, rate=0, tokens=tokens, window="all")  # scripts are known from here on
-    (calls, _), cpu_s = stack.scripts(), stack.redis_cpu()
-    bench.load("kept", "persai", 1, streams=turns, rate=0, tokens=tokens, window="all", ramp=5 * turns)
-    (after, _), cpu_after_s = stack.scripts(), stack.redis_cpu()
+    load = {"streams": turns, "rate": 0, "tokens": tokens, "window": "all", "ramp": 5 * turns}
+    calls = stack.scripts()[0]
+    spent = stack.spends(["redis"], lambda: bench.load("kept", "persai", 1, **load))
+    after = stack.scripts()[0]
     keys = [key for key in stack.redis_says(["keys p:*"]) if "{" in key and not key.startswith(("p:p:", "p:u:", "p:q:"))]
     sizes = [int(n) for n in stack.redis_says([f"memory usage {key} samples 0" for key in keys])]
     left_ms = [int(n) for n in stack.redis_says([f"pttl {key}" for key in keys])]
     stays = sum(size for size, ms in zip(sizes, left_ms) if ms > 3_700_000)
     of = f"{turns} turns, a session each"
     rows = [("a session and its short turn", of, (after - calls) / turns, "scripts", ""),
-            ("CPU of Redis for both", of, (cpu_after_s - cpu_s) * 1000 / turns, "ms", ""),
+            ("CPU of Redis for both", of, spent["redis"] * 1000 / turns, "ms", ""),
             ("kept within the hour", of, sum(sizes) / 1024 / (turns + 20), "KiB", "≤ 12"),
             ("kept after it", of, stays / 1024 / (turns + 20), "KiB", "≤ 4")]
     bench.out({"scenario": "kept", "target": "redis", **{what: value for what, _, value, _, _ in rows}})

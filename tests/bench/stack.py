@@ -210,11 +210,6 @@ class Stack:
                               capture_output=True, text=True)
         return done.stdout.splitlines()
 
-    def redis_cpu(self):
-        """Seconds of CPU that Redis has used."""
-        out = "\n".join(self.redis_says(["info cpu"]))
-        return sum(float(s) for s in re.findall(r"used_cpu_(?:sys|user):([\d.]+)", out))
-
     def spends(self, names, run):
         """{name: seconds of CPU} of these processes while run() runs."""
         before = {name: self.cpu(name) for name in names}

@@ -41,7 +41,7 @@ struct turn *turn_new(const struct turn_config *c, struct hub_link *from, const 
     t->session = of->session;
     t->id = of->turn;
     t->epoch = of->epoch;
-    t->given_ms = of->given_ms;
+    t->load_ms = of->given_ms;
     buf_init(&t->opening, STORE_OPENING_MAX);
     buf_add_str(&t->opening, of->opening);
     if (secret_reveal(take_token).len > 0)

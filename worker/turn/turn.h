@@ -95,10 +95,9 @@ struct turn {
     bool journal_open;
     uint64_t call;              /* of the store: load, mark or release */
     int64_t retry_ms, token_ms; /* when to try that again; when the wait for a token ends; 0: no */
-    int64_t load_ms;            /* when the load was asked for; of an opening: given_ms */
+    int64_t load_ms;            /* when the load was asked for; of an opening: when it was ours */
     struct buf opening;         /* instead of the first load; empty: there is none (any more) */
-    int64_t given_ms;
-    bool load_late;   /* its answer was late, and it is asked for once more */
+    bool load_late;             /* its answer was late, and it is asked for once more */
     int64_t asked_ms; /* Unix time that the model is told: the same in each of its calls here, so
                          that providers find the prompt in their caches */
     struct turn_context context;

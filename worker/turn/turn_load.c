@@ -21,16 +21,15 @@ static void tell_loaded(struct turn *t, const struct store_answer *answer);
 
 static int64_t now_ms(const struct turn *t) { return loop_now_ms(t->config->journal.loop); }
 
-/* What its begin brought, if that is young enough to be believed without asking. Its gateway takes
- * nobody for dead within that time. */
+/* What its begin brought, if that is young enough to be believed without asking. Silence makes
+ * nobody dead for its gateway within that time. */
 static bool open_given(struct turn *t)
 {
     struct buf opening = t->opening;
-    bool fresh = t->given_ms != 0 && now_ms(t) - t->given_ms <= t->config->journal.fresh_ms;
+    bool fresh = t->load_ms != 0 && now_ms(t) - t->load_ms <= t->config->journal.fresh_ms;
     if (opening.len == 0)
         return false;
     buf_init(&t->opening, STORE_OPENING_MAX);
-    t->load_ms = t->given_ms;
     bool opened = fresh && store_opening_read(buf_str(&opening), t->session, on_loaded, t);
     buf_free(&opening);
     if (fresh && !opened)

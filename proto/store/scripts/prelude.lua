@@ -442,6 +442,13 @@ local function version_drop(S, M, question)
     versions_write(S, groups)
 end
 
+-- More fields and values of one HSET.
+local function fields_add(list, ...)
+    for _, one in ipairs({...}) do
+        list[#list + 1] = one
+    end
+end
+
 -- The end of a turn, after its last event was added: the session is free, the stream lives on for
 -- a while, the turn itself for longer, but no longer than its session. ev: bytes of its events; life: how long the
 -- session lives on, if that was set just now, and was not set of E and T; else 0. s, t: more fields of S and T that
@@ -449,17 +456,12 @@ end
 local function turn_end(now, S, T, E, tid, events_keep, ev, life, s, t)
     local v = redis.call('HMGET', S, 'running', 'evat', 'evkeep', 'evnow', 'evwas', 'kept')
     local at, sum, before = streams_of(v, 2, now)
-    local function set(list, ...)
-        for _, one in ipairs({...}) do
-            list[#list + 1] = one
-        end
-    end
-    set(s, 'evat', string.format('%.0f', at), 'evkeep', events_keep, 'evnow', sum + STREAM_BYTES + ev,
-        'evwas', before, 'kept', (tonumber(v[6]) or 0) + redis.call('HSTRLEN', T, 'asked'), 'updated', now)
+    fields_add(s, 'evat', string.format('%.0f', at), 'evkeep', events_keep, 'evnow', sum + STREAM_BYTES + ev,
+               'evwas', before, 'kept', (tonumber(v[6]) or 0) + redis.call('HSTRLEN', T, 'asked'), 'updated', now)
     if v[1] == tid then
-        set(s, 'running', '')
+        fields_add(s, 'running', '')
     end
-    set(t, 'lease', 0)
+    fields_add(t, 'lease', 0)
     redis.call('HSET', S, unpack(s))
     redis.call('HSET', T, unpack(t))
     redis.call('HDEL', T, 'req', 'asks')

@@ -46,8 +46,8 @@ end
 if instead_of ~= '' and not is_question(M, instead_of) then
     return {'message_not_found'}
 end
-local bytes = tonumber(s[3]) or 0
-if s[7] and not tonumber(s[7]) then
+local bytes, last = tonumber(s[3]) or 0, tonumber(s[7] or 0)
+if not last then
     return redis.error_reply('ERR mseq is no number') -- the message would be put over another one
 end
 if redis.call('HLEN', M) >= messages_max or bytes + #message > bytes_max then
@@ -55,7 +55,7 @@ if redis.call('HLEN', M) >= messages_max or bytes + #message > bytes_max then
 end
 
 redis.call('XADD', E, '1-1', 'e', batch)
-local first = (tonumber(s[7]) or 0) + 1
+local first = last + 1
 if instead_of ~= '' then
     version_add(S, M, instead_of, first)
 end
@@ -65,19 +65,14 @@ local t = {state = 'running', epoch = 1, le = 1, ls = 1, lease = now + lease, ho
            cancel = false, sealed = '', wait = 0, loss_epoch = 0}
 local t_set = {'state', t.state, 'epoch', 1, 'le', 1, 'ls', 1, 'lease', t.lease, 'step', 1, 'begun', now,
                'first', first, 'req', request, 'key', key, 'ev', #batch, 'run', run, 'sound', history}
-local function set(...)
-    for _, one in ipairs({...}) do
-        t_set[#t_set + 1] = one
-    end
-end
 local given = worker ~= ''
 if given then
     t.holder = worker
-    set('loaded', 1, 'loader', worker, 'given', 1)
+    fields_add(t_set, 'loaded', 1, 'loader', worker, 'given', 1)
 end
-set('holder', t.holder, 'attempt', given and 1 or 0)
+fields_add(t_set, 'holder', t.holder, 'attempt', given and 1 or 0)
 if body ~= '' then
-    set('body', body)
+    fields_add(t_set, 'body', body)
 end
 redis.call('HSET', T, unpack(t_set))
 redis.call('ZADD', L, now, tid)
@@ -91,9 +86,9 @@ local opening = ''
 if given and bytes + #message <= opening_max then
     local messages, flags, went = messages_page(M, F, 0, first, opening_max)
     if went == first then
-        local revision = tonumber(redis.call('HGET', S, 'mrev')) or 0
-        opening = cmsgpack.pack({'ok', messages, flags, went, first, revision,
-                                 session_answer(S, prefix, now, true, {tid, t}),
+        local session = session_answer(S, prefix, now, true, {tid, t})
+        local revision = session[20]
+        opening = cmsgpack.pack({'ok', messages, flags, went, first, revision, session,
                                  {request, 1, 1, 1, now, 0, 0, 0, 0, 0, now, ''},
                                  decisions_read(S, T), session_bytes(S)})
     end

@@ -33,7 +33,8 @@ end
 if tonumber(ARGV[3]) > seq + 1 then
     return {'history_lost'}
 end
-if had[5] and not tonumber(had[5]) then
+local bytes, mseq = tonumber(had[4]) or 0, tonumber(had[5] or 0)
+if not mseq then
     return redis.error_reply('ERR mseq is no number') -- a message would be put over another one
 end
 local added = redis.pcall('XADD', E, 'MAXLEN', '~', ARGV[16], id, 'e', ARGV[5])
@@ -41,10 +42,9 @@ if added.err then
     return added
 end
 local asks, messages = tonumber(ARGV[19]), {}
-local bytes, mseq = tonumber(had[4]) or 0, tonumber(had[5]) or 0
 for i = 20 + 2 * asks, #ARGV do
     mseq, bytes = mseq + 1, bytes + #ARGV[i]
-    messages[#messages + 1], messages[#messages + 2] = mseq, ARGV[i]
+    fields_add(messages, mseq, ARGV[i])
 end
 if #messages > 0 then
     redis.call('HSET', M, unpack(messages))
@@ -53,8 +53,7 @@ local before = redis.call('HMGET', T, 'itok', 'otok', 'ctok', 'cost', 'ev')
 local ev = (tonumber(before[5]) or 0) + #ARGV[5]
 local s_set = {'bytes', bytes, 'mseq', mseq}
 for i, field in ipairs({'itok', 'otok', 'ctok', 'cost'}) do
-    s_set[#s_set + 1] = field
-    s_set[#s_set + 1] = (tonumber(had[5 + i]) or 0) + tonumber(ARGV[8 + i]) - (tonumber(before[i]) or 0)
+    fields_add(s_set, field, (tonumber(had[5 + i]) or 0) + tonumber(ARGV[8 + i]) - (tonumber(before[i]) or 0))
 end
 t.state, t.le, t.ls = state, epoch, last
 t.lease = now + (state == 'running' and tonumber(ARGV[13]) or 0)
@@ -82,6 +81,6 @@ end
 asked_write(T, asked)
 t.wait = tonumber(ARGV[17])
 redis.call('HSET', T, 'holder', '', 'wait', t.wait, 'asks', ARGV[18])
-s_set[#s_set + 1], s_set[#s_set + 2] = 'updated', now
+fields_add(s_set, 'updated', now)
 redis.call('HSET', S, unpack(s_set))
 return {'ok', turn_answer(t, now), owner, now}
