@@ -210,19 +210,17 @@ end
 
 -- What a session takes, about as Redis holds it: all that its owner can make it hold.
 local function session_bytes(S)
-    local tag, now, bytes = string.sub(S, 5), now_ms(), SESSION_BYTES
-    for _, field in ipairs({'title', 'model', 'settings', 'sum', 'sources', 'versions'}) do
-        bytes = bytes + redis.call('HSTRLEN', S, field)
-    end
-    local v = redis.call('HMGET', S, 'bytes', 'running', 'kept', 'evat', 'evkeep', 'evnow', 'evwas')
+    local tag, now = string.sub(S, 5), now_ms()
+    local v = redis.call('HMGET', S, 'bytes', 'running', 'kept', 'evat', 'evkeep', 'evnow', 'evwas',
+                         'title', 'model', 'settings', 'sum', 'sources', 'versions')
     local _, sum, before = streams_of(v, 4, now)
-    bytes = bytes + (tonumber(v[1]) or 0) + (tonumber(v[3]) or 0) + sum + before
+    local bytes = SESSION_BYTES + (tonumber(v[1]) or 0) + (tonumber(v[3]) or 0) + sum + before
+    for i = 8, 13 do
+        bytes = bytes + #(v[i] or '')
+    end
     if (v[2] or '') ~= '' then
-        local T = 'p:t:' .. tag .. ':' .. v[2]
-        for _, field in ipairs({'req', 'asks', 'asked'}) do
-            bytes = bytes + redis.call('HSTRLEN', T, field)
-        end
-        bytes = bytes + STREAM_BYTES + (tonumber(redis.call('HGET', T, 'ev')) or 0)
+        local t = redis.call('HMGET', 'p:t:' .. tag .. ':' .. v[2], 'ev', 'req', 'asks', 'asked')
+        bytes = bytes + STREAM_BYTES + (tonumber(t[1]) or 0) + #(t[2] or '') + #(t[3] or '') + #(t[4] or '')
     end
     local L, since = 'p:l:' .. tag, string.format('%.0f', now - TURN_KEEP)
     return bytes + MESSAGE_BYTES * redis.call('HLEN', 'p:m:' .. tag) + LISTED_BYTES * redis.call('ZCARD', L) +
