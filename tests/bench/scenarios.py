@@ -22,6 +22,7 @@ class Bench:
         self.failed = 0
         self.too_many = 0  # sizes that were tried and not carried: the table has them
         self.seed = 1
+        self.passes = {}  # of the scenario that runs: by kind of process, as Stack.passes has them
 
     def load(self, scenario, target, rep, must_pass=True, watched=(), **options):
         """One run of bench-load; its line of JSON is kept and returned."""
@@ -36,6 +37,9 @@ class Bench:
         if not done.stdout:
             raise SystemExit(f"bench: {' '.join(argv)} ended with {done.returncode}")
         line = {"scenario": scenario, "target": target, "rep": rep, **json.loads(done.stdout)}
+        if target == "persai":
+            line["passes"] = stack.passes()
+            self.note_passes(line["passes"])
         self.out(line)
         whole = not line["failed"] and not line["ids_missing"] and not line["ids_repeated"]
         if not whole and must_pass:
@@ -44,6 +48,21 @@ class Bench:
                   f"whole, {line['ids_missing']} ids missing, {line['ids_repeated']} repeated: {line['error']}",
                   file=sys.stderr)
         return line
+
+    def note_passes(self, passes):
+        for kind, (count, long, longest) in passes.items():
+            before = self.passes.get(kind, (0, 0, 0))
+            self.passes[kind] = before[0] + count, before[1] + long, max(before[2], longest)
+
+    def rows(self, scenario):
+        """What a scenario measured, and how long the loops of gateways and workers went without asking who else is
+        there meanwhile (a process that did not get the processor is counted as well)."""
+        self.passes = {}
+        rows = scenario(self)
+        for kind, (count, long, longest) in self.passes.items():
+            rows.append((scenario.__name__, f"passes of the {kind}'s loop over 10 ms, of {count}", long, "", "0"))
+            rows.append((scenario.__name__, "its longest pass, at most", longest, "ms", ""))
+        return rows
 
     def each(self, scenario, targets=None, **options):
         targets = [t for t in targets or self.targets if t in self.targets]

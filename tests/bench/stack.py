@@ -69,6 +69,7 @@ class Stack:
         self.running = {}
         self.starts = {}
         self.ports = {}
+        self.metrics = {}  # of each of PersAI's processes: the port that answers /metrics
 
     def __enter__(self):
         return self
@@ -137,15 +138,17 @@ class Stack:
         common = {"PERSAI_BROKER_OPEN": "true", "PERSAI_REDIS": f"unix://{self.dir}/redis.sock", "LOG_LEVEL": "warn",
                   "PERSES_API_URL": f"http://127.0.0.1:{self.ports['model']}", **(env or {})}
         self.starts = {}
+        self.metrics = {}
         for name in names:
-            self.ports[name] = free_port()
+            self.ports[name] = self.metrics[name] = free_port()
             self.starts[name] = ([*wrap, self.build / "gateway/persai-gateway"],
                                  {**common, "PERSAI_AUTH": "false", "PERSAI_LISTEN": f"127.0.0.1:{self.ports[name]}",
                                   "PERSAI_BROKER": brokers[name]})
         for name in ["worker", *(f"worker{n}" for n in range(2, workers + 1))]:
+            self.metrics[name] = free_port()
             self.starts[name] = ([*wrap, self.build / "worker/persai-worker"],
                                  {**common, "PERSAI_GATEWAYS": ",".join(brokers.values()), "PERSAI_CAPACITY": str(capacity),
-                                  "PERSAI_METRICS_LISTEN": f"127.0.0.1:{free_port()}",
+                                  "PERSAI_METRICS_LISTEN": f"127.0.0.1:{self.metrics[name]}",
                                   "PERSAI_DEFAULT_MODEL": "openai/bench", "PERSAI_TITLES": "false",
                                   "OPENAI_API_KEY": "bench",
                                   "OPENAI_BASE_URL": f"http://127.0.0.1:{self.ports['model']}/v1"})
@@ -178,6 +181,20 @@ class Stack:
         conf.write_text(text)
         self.start("haproxy", ["haproxy", "-db", "-f", conf])
         wait_for("haproxy", lambda: answers(f"http://127.0.0.1:{port}/readyz"))
+
+    def passes(self):
+        """{"gateway": …, "worker": …}: (passes of their loops since they began, those of over 10 ms, the bound in ms that
+        the longest kept to), of all of a kind together."""
+        found = {"gateway": [0, 0, 0], "worker": [0, 0, 0]}
+        for name, port in self.metrics.items():
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as r:
+                text = r.read().decode()
+            counts = {float(le): int(n) for le, n in re.findall(r'loop_pass_seconds_bucket\{le="([^"]+)"\} (\d+)', text)}
+            whole, kind = counts[float("inf")], found[name.rstrip("0123456789")]
+            kind[0] += whole
+            kind[1] += whole - counts[0.01]
+            kind[2] = max(kind[2], 1000 * min(le for le, n in counts.items() if n == whole))
+        return found
 
     def scripts(self):
         """(calls, µs) of all scripts that Redis ran."""
