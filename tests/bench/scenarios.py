@@ -38,7 +38,7 @@ class Bench:
             raise SystemExit(f"bench: {' '.join(argv)} ended with {done.returncode}")
         line = {"scenario": scenario, "target": target, "rep": rep, **json.loads(done.stdout)}
         if target == "persai":
-            line["passes"] = stack.passes()
+            line["passes"] = stack.passes(watched)
             self.note_passes(line["passes"])
         self.out(line)
         whole = not line["failed"] and not line["ids_missing"] and not line["ids_repeated"]
@@ -241,6 +241,9 @@ def behind(bench):
     for count in runs:
         rows.append((what, f"{count} × {count}, gateways, workers, Redis", costs[count], "µs CPU/token", ""))
     rows.append((what, "2 × 2 / 1 × 1", costs[2] / costs[1], "×", "≤ 1.1"))
+    for field, label in (("first_us", "first token"), ("delay_us", "delay of a token")):
+        rows += [(what, f"{label}, {at}, {count} × {count}", middle(runs[count], field, at), "µs", "")
+                 for at in ("p50", "p99") for count in runs]
     return [*rows, *killing(bench, fresh(2), load)]
 
 

@@ -13,9 +13,8 @@ import tempfile
 import time
 import urllib.request
 
+from harness import haproxy
 from harness.wait import free_port
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 NGINX_CONF = """
 daemon off; master_process off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/nginx.log error;
@@ -169,24 +168,19 @@ class Stack:
         self.start(name, *self.starts[name])
 
     def haproxy(self, gateways):
-        """Before these gateways, as compose has it: its own file, with addresses in place of Docker's names."""
+        """Before these gateways, as compose has it."""
         port = self.ports["haproxy"] = free_port()
-        text = (ROOT / "compose/docker/haproxy.cfg").read_text()
-        text = re.sub(r"^resolvers .*?(?=^frontend)", "", text, flags=re.M | re.S)
-        text = re.sub(r"^frontend health.*", "", text, flags=re.M | re.S)
-        text = text.replace("bind :8000", f"bind 127.0.0.1:{port}")
-        text = re.sub(r" resolvers docker.*|^ *server-template.*", "", text, flags=re.M)
-        text += "".join(f"    server {name} 127.0.0.1:{self.ports[name]}\n" for name in gateways)
         conf = self.dir / "haproxy.cfg"
-        conf.write_text(text)
+        conf.write_text(haproxy.settings(port, {name: self.ports[name] for name in gateways}))
         self.start("haproxy", ["haproxy", "-db", "-f", conf])
         wait_for("haproxy", lambda: answers(f"http://127.0.0.1:{port}/readyz"))
 
-    def passes(self):
+    def passes(self, names):
         """{"gateway": …, "worker": …}: (passes of their loops since they began, those of over 10 ms, the bound in ms that
-        the longest kept to), of all of a kind together."""
+        the longest kept to), of those of these names together."""
         found = {"gateway": [0, 0, 0], "worker": [0, 0, 0]}
-        for name, port in self.metrics.items():
+        for name in set(names) & set(self.metrics):
+            port = self.metrics[name]
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as r:
                 text = r.read().decode()
             counts = {float(le): int(n) for le, n in re.findall(r'loop_pass_seconds_bucket\{le="([^"]+)"\} (\d+)', text)}

@@ -1,16 +1,18 @@
 """Behind a load balancer that knows nothing of sessions or turns: each request may reach any gateway."""
 
 import shutil
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from fakes.model import Delay, Gate
+from harness import haproxy
 from harness.approvals import Dashboard, Waiting
 from harness.client import Client
 from harness.process import Process
 from harness.sse import Log, check_log
 from harness.stack import Stack, metric
-from harness.wait import free_port, until
+from harness.wait import SLOWNESS, free_port, until
 
 NGINX = """
 daemon off; pid {dir}/nginx.pid; error_log stderr;
@@ -39,6 +41,17 @@ def balanced(stack: Stack) -> Client:
     stack.others.append(nginx)
     client = Client(f"http://127.0.0.1:{port}", stack.client().cookies)
     until(lambda: "listening" in listens(client), "nginx to listen")
+    return client
+
+
+def balanced_by_compose(stack: Stack) -> Client:
+    port, file = free_port(), stack.folder / "haproxy.cfg"
+    file.write_text(haproxy.settings(port, {f"gateway-{n}": int(g.url.rsplit(":", 1)[1]) for n, g in enumerate(stack.gateways)}))
+    process = Process("haproxy", [shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f", file], stack.logs).start()
+    stack.others.append(process)
+    process.killed = True  # it ends by the signal, as one that was killed
+    client = Client(f"http://127.0.0.1:{port}", stack.client().cookies)
+    until(lambda: "listening" in listens(client), "haproxy to listen")
     return client
 
 
@@ -88,6 +101,32 @@ def test_a_client_that_comes_back_to_any_gateway_misses_nothing(bare: Stack) -> 
         for log, made in (read.result() for read in reads):
             assert log.answer() == "".join(numbers) and made > 3
     assert all(metric(gateway.url, "persai_follows_total") > 0 for gateway in stack.gateways)
+
+
+def pieces(client: Client, path: str) -> int:
+    """How many times something comes of a stream, to its end."""
+    host, port = client.base.removeprefix("http://").split(":")
+    headers = "".join(f"{name}: {value}\r\n" for name, value in client.headers().items())
+    count, end = 0, b""
+    with socket.create_connection((host, int(port)), 60 * SLOWNESS) as line:
+        line.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n".encode())
+        while not end.endswith(b"\r\n0\r\n\r\n"):
+            piece = line.recv(65536)
+            assert piece, f"the stream ended with {end!r}"
+            count, end = count + 1, (end + piece)[-7:]
+    return count
+
+
+def test_tokens_pass_the_balancer_of_compose_as_they_come(bare: Stack) -> None:
+    """haproxy holds small packets back for a fifth of a second, unless it is told not to."""
+    stack = bare.start(gateways=2)
+    direct, through = stack.client(), balanced_by_compose(stack)
+    stack.model.when("count", [piece for n in range(60) for piece in (Delay(0.025), f"{n} ")])
+    session = direct.session()
+    path = f"/session/{session}/turn/{direct.start(session, 'count')}/events"
+    with ThreadPoolExecutor(2) as pool:
+        came, passed = pool.map(pieces, (direct, through), (path, path))
+    assert passed > came / 2, f"{passed} pieces instead of {came}"
 
 
 def test_a_stop_and_an_approval_reach_the_turn_by_any_gateway(bare: Stack, board: Dashboard) -> None:
