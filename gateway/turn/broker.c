@@ -30,6 +30,7 @@ struct broker {
     int64_t last_ms;          /* when there was a worker last; INT64_MIN: never yet */
     struct buf models, tools; /* of the latest worker that said HELLO */
     json_t *tool_list;        /* tools, read; NULL: not yet */
+    bool ask_all;             /* one died: who else did? */
 };
 
 static struct worker *worker_of(struct dispatch_worker *place)
@@ -65,6 +66,7 @@ static void worker_gone(struct worker *w, const char *why, bool died)
         if (died)
             metric_add(gateway_metric(METRIC_workers_lost), 1);
     }
+    b->ask_all = b->ask_all || died;
     wire_peer_set(w->wire, NULL);
     b->last_ms = loop_now_ms(b->gateway->loop);
     list_remove(&w->node);
@@ -79,6 +81,23 @@ static void worker_gone(struct worker *w, const char *why, bool died)
 }
 
 static void worker_lost(struct worker *w, const char *why) { worker_gone(w, why, true); }
+
+/* Whatever ended it may have ended others: a connection that is gone shows when it is written to,
+ * before what the lost one ran goes there. */
+static void ask_all(struct broker *b)
+{
+    struct frame beat = {.code = FRAME_BEAT};
+    list_each (&b->workers, node, next)
+        send(list_of(node, struct worker, node)->wire, &beat);
+    b->ask_all = false;
+}
+
+/* It hung, or its connection did: that it says HELLO again afterwards excuses nobody. */
+static void worker_stuck(struct worker *w, const char *why)
+{
+    w->place.name = 0;
+    worker_lost(w, why);
+}
 
 static void say_bye(struct wire_peer *p, const char *reason)
 {
@@ -125,6 +144,9 @@ static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_H
     list_push(&b->workers, &w->node);
     dispatch_worker_add(&b->gateway->dispatch, &w->place, h->capacity);
     dispatch_worker_report(&w->place, h->running);
+    dispatch_worker_heard(&w->place, loop_now_ms(g->loop));
+    w->place.name = str_hash(STR_HASH_NONE, h->name);
+    dispatch_undo_deaths(&g->dispatch, w->place.name);
     wire_peer_set(p, w);
     buf_clear(&b->models);
     buf_add_str(&b->models, h->models);
@@ -195,8 +217,10 @@ static void on_message(void *arg, struct wire_peer *p, struct str bytes)
                 wire_peer_drop(p); /* nothing would ever be sent to it and find that it left */
             return;
         }
-        if (w)
+        if (w) {
             peer_heard(&w->peer, loop_now_ms(b->gateway->loop));
+            dispatch_worker_heard(&w->place, loop_now_ms(b->gateway->loop));
+        }
         if (f.code == FRAME_HELLO)
             on_hello(b, p, &f.HELLO);
         else if (w)
@@ -223,12 +247,14 @@ static void decide(void *arg)
     struct dispatch_worker *place;
     struct dispatch_turn *next;
     int64_t now_ms = loop_now_ms(b->gateway->loop);
+    if (b->ask_all)
+        ask_all(b);
     while ((next = dispatch_next(&b->gateway->dispatch, now_ms, &place)) != NULL) {
         struct worker *w = worker_of(place);
         struct frame f = {.code = FRAME_TURN};
         b->handler->on_send(b->arg, next, &f.TURN);
         if (!send(w->wire, &f))
-            worker_lost(w, "queue_full");
+            worker_stuck(w, "queue_full");
         else
             wire_wipe_after(w->wire);
     }
@@ -302,11 +328,11 @@ void broker_tick(struct broker *b)
         struct worker *w = list_of(node, struct worker, node);
         if (peer_at(&w->peer, now_ms, g->settings.dead_ms) == PEER_DEAD) {
             struct wire_peer *p = w->wire;
-            worker_lost(w, "silent");
+            worker_stuck(w, "silent");
             wire_peer_drop(p);
         } else if (peer_beat_due(&w->peer, now_ms, g->settings.beat_ms) && !send(w->wire, &beat)) {
             struct wire_peer *p = w->wire;
-            worker_lost(w, "queue_full");
+            worker_stuck(w, "queue_full");
             wire_peer_drop(p);
         }
     }

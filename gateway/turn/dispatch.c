@@ -13,6 +13,7 @@ void dispatch_init(struct dispatch *d, unsigned queue_max)
     list_init(&d->workers);
     list_init(&d->queue);
     list_init(&d->ready);
+    list_init(&d->bereft);
 }
 
 /* Two owners with one hash would share their turn in the round: no harm. */
@@ -21,6 +22,7 @@ void dispatch_turn_init(struct dispatch_turn *t, const char *owner)
     *t = (struct dispatch_turn){.owner = str_hash(STR_HASH_NONE, str_of(owner))};
     list_init(&t->node);
     list_init(&t->promise);
+    list_init(&t->bereft);
 }
 
 void dispatch_worker_add(struct dispatch *d, struct dispatch_worker *w, unsigned capacity)
@@ -45,6 +47,8 @@ void dispatch_worker_report(struct dispatch_worker *w, unsigned running)
      * it. */
     w->elsewhere = running > w->assigned ? running - w->assigned : 0;
 }
+
+void dispatch_worker_heard(struct dispatch_worker *w, int64_t now_ms) { w->heard_ms = now_ms; }
 
 void dispatch_worker_full(struct dispatch_worker *w)
 {
@@ -74,8 +78,13 @@ void dispatch_worker_remove(struct dispatch *d, struct dispatch_worker *w, bool 
         suspect(d, w, now_ms);
     while (!list_empty(&w->turns)) {
         struct dispatch_turn *t = list_first(&w->turns, struct dispatch_turn, node);
+        bool blamed = t->cell > before;
         dispatch_done(d, t);
-        on_turn(arg, t, t->cell > before);
+        if (blamed && t->undone > 0) {
+            t->undone--;
+            blamed = false;
+        }
+        on_turn(arg, t, blamed);
     }
     while (!list_empty(&w->promises)) {
         struct dispatch_turn *t = list_first(&w->promises, struct dispatch_turn, promise);
@@ -93,6 +102,35 @@ static bool likely(const struct dispatch_worker *w, const struct dispatch_turn *
     return w->cell != 0 ? t->cell != 0 || t->spared : t->tool || t->deaths > 0;
 }
 
+static void note_death(struct dispatch *d, struct dispatch_turn *t, uint64_t name, bool counted)
+{
+    if (t->deaths++ == 0)
+        list_push(&d->bereft, &t->bereft);
+    for (unsigned i = DISPATCH_DEATHS - 1; i > 0; i--)
+        t->seen[i] = t->seen[i - 1];
+    t->seen[0] = (struct dispatch_death){name, counted};
+}
+
+static void undo_death(struct dispatch_turn *t, struct dispatch_death *seen)
+{
+    seen->name = 0;
+    t->undone += seen->counted;
+    if (--t->deaths > 0)
+        return;
+    list_remove(&t->bereft);
+    clear(t);
+}
+
+void dispatch_undo_deaths(struct dispatch *d, uint64_t name)
+{
+    list_each (&d->bereft, node, next) {
+        struct dispatch_turn *t = list_of(node, struct dispatch_turn, bereft);
+        for (unsigned i = 0; i < DISPATCH_DEATHS; i++)
+            if (t->seen[i].name == name)
+                undo_death(t, &t->seen[i]);
+    }
+}
+
 static void suspect(struct dispatch *d, const struct dispatch_worker *w, int64_t now_ms)
 {
     unsigned count = 0, n = 0;
@@ -104,7 +142,7 @@ static void suspect(struct dispatch *d, const struct dispatch_worker *w, int64_t
         struct dispatch_turn *t = list_of(node, struct dispatch_turn, node);
         bool is = likely(w, t);
         if (is || w->cell == 0) /* else the cell is to blame */
-            t->deaths++;
+            note_death(d, t, w->name, is);
         if (!is) {
             t->spared = w->cell != 0;
             continue;
@@ -119,7 +157,10 @@ void dispatch_tool(struct dispatch_turn *t, bool runs) { t->tool = runs; }
 void dispatch_passed(struct dispatch_turn *t)
 {
     clear(t);
-    t->deaths = 0;
+    list_remove(&t->bereft);
+    t->deaths = t->undone = 0;
+    for (unsigned i = 0; i < DISPATCH_DEATHS; i++)
+        t->seen[i].name = 0;
     t->tool = t->spared = false;
 }
 
@@ -261,7 +302,8 @@ static struct dispatch_worker *worker_alone(struct dispatch *d, const struct dis
         struct dispatch_worker *w = list_of(node, struct dispatch_worker, node);
         staying += !w->leaving;
         another = another || (w->cell != t->cell && runs_cell_of(w, t->owner));
-        if (w->leaving || load(w) >= w->capacity || (w->cell != 0 && w->cell != t->cell))
+        if (w->leaving || load(w) >= w->capacity || (w->cell != 0 && w->cell != t->cell) ||
+            (t->deaths >= 2 && w->heard_ms <= t->since_ms))
             continue;
         if (w->cell == t->cell)
             return w;
@@ -379,4 +421,10 @@ void dispatch_done(struct dispatch *d, struct dispatch_turn *t)
     list_remove(&t->node);
     t->queued = t->tool = false;
     t->worker = NULL;
+}
+
+void dispatch_forget(struct dispatch *d, struct dispatch_turn *t)
+{
+    dispatch_done(d, t);
+    dispatch_passed(t);
 }

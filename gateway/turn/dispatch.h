@@ -19,6 +19,10 @@
  * death is counted against the suspects only: three end a turn, and who was beside them loses its
  * step, nothing else. Who is beside a cell twice is a suspect as well.
  *
+ * When a machine or a network goes, many workers do at once, and the next one may have gone with
+ * the last: who has seen two deaths goes only to one that was heard since. A worker whose
+ * connection ended and that says HELLO again did not die: it is nobody's death any more.
+ *
  * Promises: while a turn is being accepted its worker is known already (the store is told, and
  * brings what that one needs), and keeps a place for it. */
 #ifndef GATEWAY_TURN_DISPATCH_H
@@ -34,11 +38,13 @@ enum {
     DISPATCH_WAIT_MS = 15000,    /* for an empty worker: one that died is back within this */
     DISPATCH_GIVE_UP_MS = 60000, /* the same of one that has seen more deaths than one */
     DISPATCH_CELLS = 8,          /* of one worker's suspects, whatever their number */
+    DISPATCH_DEATHS = 3,         /* of one turn that are remembered: as many end it */
 };
 struct dispatch {
     struct list workers; /* of dispatch_worker */
     struct list queue;   /* of dispatch_turn */
     struct list ready;   /* of dispatch_turn: accepted for their workers, to be sent */
+    struct list bereft;  /* of dispatch_turn: those that have seen deaths */
     unsigned queued, queue_max, capacity, worker_count;
     uint64_t round;                /* of the turn that left the queue last */
     uint64_t cells;                /* numbers that were given to cells */
@@ -56,6 +62,8 @@ struct dispatch_worker {
     uint64_t cell;      /* that it runs; 0: none */
     unsigned suspects;  /* of the cell */
     bool leaving;
+    uint64_t name;    /* a hash, other in each process; 0: its end counts, whoever comes back */
+    int64_t heard_ms; /* when it was last */
 };
 struct dispatch_turn {
     struct list node;
@@ -65,11 +73,18 @@ struct dispatch_turn {
     bool queued;
     uint64_t owner, round; /* a hash; when it is to leave the queue */
     uint64_t cell;         /* of a suspect; 0: none */
-    unsigned deaths;       /* that it has seen since it passed a step */
-    int64_t since_ms;      /* a suspect's worker died, or it was sent */
-    bool tool;             /* it runs one, or is about to */
-    bool spared;           /* another's cell was to blame once */
-    bool apart;            /* it was sent as a suspect */
+    unsigned deaths;       /* that it has seen since it passed a step: */
+    struct dispatch_death {
+        uint64_t name; /* of the worker; 0: none */
+        bool counted;  /* the owner counts it */
+    } seen[DISPATCH_DEATHS];
+    unsigned
+        undone; /* deaths that the owner counts and that were none: it need not count as many */
+    struct list bereft;
+    int64_t since_ms; /* a suspect's worker died, or it was sent */
+    bool tool;        /* it runs one, or is about to */
+    bool spared;      /* another's cell was to blame once */
+    bool apart;       /* it was sent as a suspect */
 };
 
 void dispatch_init(struct dispatch *d, unsigned queue_max);
@@ -77,17 +92,22 @@ void dispatch_turn_init(struct dispatch_turn *t, const char *owner);
 
 void dispatch_worker_add(struct dispatch *d, struct dispatch_worker *w, unsigned capacity);
 void dispatch_worker_report(struct dispatch_worker *w,
-                            unsigned running); /* in all, ours included */
+                            unsigned running);                         /* in all, ours included */
+void dispatch_worker_heard(struct dispatch_worker *w, int64_t now_ms); /* something of it came */
 /* It refused a turn: it gets none until its next report. */
 void dispatch_worker_full(struct dispatch_worker *w);
 void dispatch_worker_leaves(struct dispatch *d,
                             struct dispatch_worker *w); /* no new turns; what it has goes on */
 /* The worker is gone. Its turns are no longer assigned: on_turn is called for each, and for each
  * that it was promised (never blamed), and may submit it again. died: it did not say so (else
- * nobody is suspect); blamed: the death counts as one of this turn's. */
+ * nobody is suspect); blamed: the death counts as one of this turn's (one fewer do for each that
+ * was counted and that was none). */
 typedef void dispatch_lost_fn(void *arg, struct dispatch_turn *t, bool blamed);
 void dispatch_worker_remove(struct dispatch *d, struct dispatch_worker *w, bool died,
                             int64_t now_ms, dispatch_lost_fn *on_turn, void *arg);
+
+/* A worker of this name (not 0) lives: that it was gone was nobody's death. */
+void dispatch_undo_deaths(struct dispatch *d, uint64_t name);
 
 void dispatch_tool(struct dispatch_turn *t, bool runs); /* it runs one, or is about to */
 void dispatch_passed(struct dispatch_turn *t);          /* a step is stored, or it is over */
@@ -114,5 +134,7 @@ struct dispatch_turn *dispatch_next(struct dispatch *d, int64_t now_ms,
 bool dispatch_overdue(const struct dispatch *d, struct dispatch_turn *t, int64_t now_ms);
 void dispatch_done(struct dispatch *d,
                    struct dispatch_turn *t); /* over or withdrawn, wherever it is; fine to repeat */
+/* The same, and whatever was known of it. */
+void dispatch_forget(struct dispatch *d, struct dispatch_turn *t);
 
 #endif

@@ -60,8 +60,7 @@ static void move(struct turn *t, enum turn_place to)
         struct turn_facts facts = {t->live.session, t->live.turn, t->epoch};
         spans_end(&t->spans, t->gateway->otlp, &facts, place_names[to]);
         all->driven--;
-        dispatch_done(&t->gateway->dispatch, &t->entry);
-        dispatch_passed(&t->entry);
+        dispatch_forget(&t->gateway->dispatch, &t->entry);
         release_later(t);
     } else if (!driven(t->place) && driven(to)) {
         all->driven++;
@@ -99,7 +98,7 @@ static void turn_free(struct turn *t)
         g->turns->driven--;
     traced_remove(t->live.turn);
     feeds_stop(&t->live);
-    dispatch_done(&g->dispatch, &t->entry);
+    dispatch_forget(&g->dispatch, &t->entry);
     store_forget(g->store, t->store_call);
     identity_forget(g->identity, t->identity_id);
     credentials_free(&t->credentials);

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from chaos.lines import Line
-from fakes.model import Attempts, Gate, Ticking
+from fakes.model import Attempts, Call, Gate, Ticking
 from harness.approvals import Dashboard, Waiting
 from harness.client import Client
 from harness.clock import by_the_clock
@@ -208,6 +208,73 @@ def test_without_a_link_to_the_worker_the_store_is_asked(bare: Stack, lines: lis
     until(lambda: seq_of(stream) > before + 20, "text by the link")
     tick.enough.set()
     assert stream.finish().answer() == tick.text()
+
+
+def test_links_that_break_are_no_deaths(bare: Stack, lines: list[Line]) -> None:
+    """All links to the gateway that drives break at once, again and again: no worker died, and the turn goes on."""
+    if bare.keys:
+        pytest.skip("a broker with keys has a name of its own")
+    stack = bare.start(gateways=1, workers=0)
+    for _ in range(4):
+        lines.append(Line(int(stack.gateways[0].broker.rsplit(":", 1)[1])))
+        stack.wait_worker(stack.add_worker(PERSAI_GATEWAYS=f"tcp://127.0.0.1:{lines[-1].port}"))
+    stack.gateways[0].wait_ready()
+    client, tick = stack.client(), Ticking(0.02)
+    stack.model.when("ticking", [tick])
+    session = client.session()
+    stream = client.events(session, client.start(session, "ticking"))
+    epoch = 0
+    for _ in range(5):
+        epoch = text_of_epoch(stream, epoch + 1)
+        for line in lines:
+            line.sever()
+    text_of_epoch(stream, epoch + 1)
+    tick.enough.set()
+    assert stream.finish().final()["event_type"] == "turn_complete"
+
+
+def test_a_machine_that_dies_ends_no_turn(bare: Stack) -> None:
+    """Four of five workers are killed at once, wherever the turn goes next."""
+    stack = bare.start(gateways=1, workers=5)
+    client, tick = stack.client(), Ticking(0.02)
+    stack.model.when("ticking", [tick])
+    session = client.session()
+    stream = client.events(session, client.start(session, "ticking"))
+    epoch = text_of_epoch(stream, 1)
+    runs = stack.working()
+    for worker in [runs, *(w for w in stack.workers if w is not runs)][:4]:
+        worker.process.kill()
+    text_of_epoch(stream, epoch + 1)
+    tick.enough.set()
+    assert stream.finish().final()["event_type"] == "turn_complete"
+
+
+def test_a_long_turn_outlives_a_death_in_each_step(bare: Stack) -> None:
+    """Three deaths end a turn that does not get on; this one does, between them."""
+    stack = bare.start(gateways=1, workers=2)
+    client, gates = stack.client(), [Gate() for _ in range(4)]
+    stack.model.when("long", *(["I look. ", gate, Call("find_tools", {"words": "logs"})] for gate in gates), ["All seen."])
+    session = client.session()
+    stream, epoch = client.events(session, client.start(session, "long")), 0
+    for gate in gates:
+        epoch = text_of_epoch(stream, epoch + 1)
+        dead = stack.working().process
+        dead.kill()
+        epoch = text_of_epoch(stream, epoch + 1)
+        dead.start()
+        done = len(stream.log.of("step_complete"))
+        gate.open()
+        until(lambda done=done: len(stream.log.of("step_complete")) >= done + 2, "the model's step and the tool's", 30)
+        epoch -= 1  # the next step's text is of the same epoch
+    assert stream.finish().answer() == "All seen."
+
+
+def text_of_epoch(stream: Stream, epoch: int) -> int:
+    """Waits for text of this epoch or a later one."""
+    until(lambda: stream.ended.is_set() or [e for e in stream.log if e.epoch >= epoch and e.type == "step_progress"],
+          f"text of epoch {epoch}", 30)
+    assert not stream.ended.is_set(), f"the turn ended: {stream.log[-1]}"
+    return stream.log[-1].epoch
 
 
 def seq_of(stream: Stream) -> int:

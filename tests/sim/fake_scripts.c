@@ -626,6 +626,7 @@ static void seal_write(struct redis *r, struct fake_op *op, struct fake_session 
     t->ls = op->last_seq;
     t->sealed = (struct event_at){op->epoch, op->last_seq};
     t->lease_ms = r->now_ms + (op->state == TURN_RUNNING ? op->config.lease_ms : 0);
+    t->deaths = t->step == op->step ? t->deaths : 0;
     t->step = op->step;
     t->attempt = op->attempt;
     t->usage = op->usage;

@@ -49,7 +49,7 @@ end
 if #messages > 0 then
     redis.call('HSET', M, unpack(messages))
 end
-local before = redis.call('HMGET', T, 'itok', 'otok', 'ctok', 'cost', 'ev')
+local before = redis.call('HMGET', T, 'itok', 'otok', 'ctok', 'cost', 'ev', 'step', 'deaths')
 local ev = (tonumber(before[5]) or 0) + #ARGV[5]
 local s_set = {'bytes', bytes, 'mseq', mseq}
 for i, field in ipairs({'itok', 'otok', 'ctok', 'cost'}) do
@@ -59,6 +59,9 @@ t.state, t.le, t.ls = state, epoch, last
 t.lease = now + (state == 'running' and tonumber(ARGV[13]) or 0)
 local t_set = {'state', state, 'le', epoch, 'ls', last, 'sealed', id, 'lease', t.lease, 'step', ARGV[7],
                'attempt', ARGV[8], 'itok', ARGV[9], 'otok', ARGV[10], 'ctok', ARGV[11], 'cost', ARGV[12], 'ev', ev}
+if before[7] and before[6] ~= ARGV[7] then
+    fields_add(t_set, 'deaths', 0) -- it got past what may have killed them
+end
 local life = tonumber(had[3] and 0 or had[2] or ARGV[14])
 if not turn_open(t) then
     expire(life, S, M, F, L)

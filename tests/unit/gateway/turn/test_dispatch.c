@@ -297,6 +297,8 @@ static void send_all(struct turn_context *s)
     struct dispatch_worker *w;
     struct dispatch_turn *t;
     to_worker = '\0';
+    list_each (&s->d.workers, node, after)
+        dispatch_worker_heard(list_of(node, struct dispatch_worker, node), s->now_ms + 1);
     while ((t = dispatch_next(&s->d, s->now_ms, &w)) != NULL)
         note((char)('a' + (t - s->turns)), (char)('1' + (w - s->workers)));
     to_worker = '\0';
@@ -532,6 +534,71 @@ static void a_lost_workers_promises_are_told_and_blame_nobody(void **state)
     assert_int_equal(s->d.queued, 2);
 }
 
+/* ---- many are gone at once ---- */
+
+static void who_has_seen_two_deaths_goes_to_one_that_was_heard_since(void **state)
+{
+    struct turn_context *s = *state;
+    struct dispatch_turn *t = &s->turns[0];
+    for (unsigned i = 0; i < 3; i++)
+        dispatch_worker_add(&s->d, &s->workers[i], 8);
+    s->now_ms = 1000;
+    dispatch_submit(&s->d, t);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(next(s, NULL), (int)i); /* it fails over at once */
+        dispatch_worker_remove(&s->d, &s->workers[i], true, s->now_ms, on_lost, s);
+    }
+    assert_int_equal(s->blamed, 2);
+    assert_int_equal(next(s, NULL), -1);
+    dispatch_worker_heard(&s->workers[2], s->now_ms); /* said before, perhaps */
+    assert_int_equal(next(s, NULL), -1);
+    dispatch_worker_heard(&s->workers[2], s->now_ms + 1);
+    assert_int_equal(next(s, NULL), 2);
+}
+
+static void a_worker_that_comes_back_was_nobodys_death(void **state)
+{
+    struct turn_context *s = *state;
+    struct dispatch_turn *t = &s->turns[0];
+    dispatch_submit(&s->d, t);
+    for (unsigned i = 0; i < 10; i++) {
+        for (uint64_t name = 1; name <= 2; name++) { /* both links break each time */
+            struct dispatch_worker *w = &s->workers[name - 1];
+            dispatch_worker_add(&s->d, w, 8);
+            w->name = name;
+            dispatch_undo_deaths(&s->d, name);
+        }
+        assert_int_equal(t->deaths, 0);
+        for (unsigned n = 0; n < 2; n++) {
+            int at = next(s, NULL);
+            assert_true(at >= 0);
+            dispatch_worker_remove(&s->d, &s->workers[at], true, s->now_ms, on_lost, s);
+        }
+    }
+    assert_int_equal(s->blamed, 2); /* the first two are counted, and taken off the others */
+    dispatch_undo_deaths(&s->d, 3); /* another's */
+    assert_int_equal(t->deaths, 2);
+}
+
+static void who_did_not_come_back_counts(void **state)
+{
+    struct turn_context *s = *state;
+    dispatch_submit(&s->d, &s->turns[0]);
+    for (unsigned i = 0; i < 3; i++) {
+        dispatch_worker_add(&s->d, &s->workers[0], 8);
+        s->workers[0].name = 100 + i; /* each time another process */
+        dispatch_worker_heard(&s->workers[0], ++s->now_ms);
+        dispatch_undo_deaths(&s->d, s->workers[0].name);
+        assert_int_equal(next(s, NULL), 0);
+        dispatch_worker_remove(&s->d, &s->workers[0], true, s->now_ms, on_lost, s);
+        assert_int_equal(s->blamed, i + 1);
+    }
+    dispatch_passed(&s->turns[0]);
+    dispatch_undo_deaths(&s->d, 102); /* it is forgotten */
+    assert_int_equal(s->turns[0].deaths, 0);
+    assert_int_equal(s->turns[0].undone, 0);
+}
+
 static void a_death_while_it_is_claimed_keeps_the_order(void **state)
 {
     EXPECT("+1 ab > b! -1 b/ a/", "1ab !b");
@@ -571,6 +638,9 @@ int main(void)
         PLAY(of_many_suspects_a_few_make_a_cell),
         PLAY(one_owners_suspects_have_one_worker_at_a_time),
         PLAY(a_death_while_it_is_claimed_keeps_the_order),
+        TEST(who_has_seen_two_deaths_goes_to_one_that_was_heard_since),
+        TEST(a_worker_that_comes_back_was_nobodys_death),
+        TEST(who_did_not_come_back_counts),
     };
     return cmocka_run_group_tests_name("gateway/dispatch", tests, NULL, NULL);
 }
