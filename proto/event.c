@@ -105,7 +105,7 @@ enum event_moment event_moment(struct str payload)
     bool model = has(rest, "\"step_type\":\"inference\"");
     if (str_starts(rest, STR("start")))
         return model ? MOMENT_MODEL : MOMENT_TOOL;
-    return model ? MOMENT_TOOL : MOMENT_PASSED; /* behind the model's step its calls run */
+    return model ? MOMENT_REPLY : MOMENT_PASSED;
 }
 
 bool event_turn_start(struct buf *b, struct id turn, struct id session)

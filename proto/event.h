@@ -39,6 +39,7 @@ enum event_moment {
     MOMENT_NONE,   /* this event does not tell */
     MOMENT_MODEL,  /* the model is asked */
     MOMENT_TOOL,   /* a tool runs, or is about to */
+    MOMENT_REPLY,  /* a step of the model is stored; its calls run */
     MOMENT_PASSED, /* a step of tools is stored */
 };
 bool event_awaits(struct str payload); /* turn_awaiting_input: more may come behind it */

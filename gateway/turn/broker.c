@@ -1,6 +1,7 @@
 #include "gateway/turn/broker.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "common/check.h"
 #include "common/log.h"
 #include "proto/ipc.h"
@@ -30,7 +31,7 @@ struct broker {
     int64_t last_ms;          /* when there was a worker last; INT64_MIN: never yet */
     struct buf models, tools; /* of the latest worker that said HELLO */
     json_t *tool_list;        /* tools, read; NULL: not yet */
-    bool ask_all;             /* one died: who else did? */
+    bool ask_all;             /* one is gone: who else is? */
 };
 
 static struct worker *worker_of(struct dispatch_worker *place)
@@ -66,7 +67,7 @@ static void worker_gone(struct worker *w, const char *why, bool died)
         if (died)
             metric_add(gateway_metric(METRIC_workers_lost), 1);
     }
-    b->ask_all = b->ask_all || died;
+    b->ask_all = true;
     wire_peer_set(w->wire, NULL);
     b->last_ms = loop_now_ms(b->gateway->loop);
     list_remove(&w->node);
@@ -231,12 +232,25 @@ static void on_message(void *arg, struct wire_peer *p, struct str bytes)
     }
 }
 
+/* By another connection, on which it said HELLO before the end of this one was noticed. (One that
+ * has two links here leaves the second.) */
+static bool is_back(const struct worker *w)
+{
+    list_each (&w->broker->workers, node, next) {
+        const struct worker *other = list_of(node, struct worker, node);
+        if (other != w && strcmp(other->holder, w->holder) == 0 && !other->place.leaving &&
+            other->place.heard_ms > w->place.heard_ms)
+            return true;
+    }
+    return false;
+}
+
 static void on_gone(void *arg, struct wire_peer *p)
 {
     (void)arg;
     struct worker *w = wire_peer_get(p);
     if (w)
-        worker_lost(w, "gone");
+        worker_gone(w, "gone", !is_back(w));
 }
 
 /* ---- decide: TURNs ---- */
@@ -402,15 +416,17 @@ struct broker *broker_new(struct gateway *g, const struct broker_handler *h, voi
 void broker_free(struct broker *b)
 {
     loop_off(b->gateway->loop, b);
-    if (b->wire)
-        wire_free(b->wire);
-    list_each (&b->workers, node, next) {
+    list_each (&b->workers, node,
+               next) { /* first: their turns are gone, should wire find one gone */
         struct worker *w = list_of(node, struct worker, node);
+        wire_peer_set(w->wire, NULL);
         list_remove(&w->node);
         free(w->name);
         free(w->holder);
         free(w);
     }
+    if (b->wire)
+        wire_free(b->wire);
     buf_free(&b->models);
     buf_free(&b->tools);
     json_decref(b->tool_list);

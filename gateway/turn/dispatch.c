@@ -78,13 +78,8 @@ void dispatch_worker_remove(struct dispatch *d, struct dispatch_worker *w, bool 
         suspect(d, w, now_ms);
     while (!list_empty(&w->turns)) {
         struct dispatch_turn *t = list_first(&w->turns, struct dispatch_turn, node);
-        bool blamed = t->cell > before;
         dispatch_done(d, t);
-        if (blamed && t->undone > 0) {
-            t->undone--;
-            blamed = false;
-        }
-        on_turn(arg, t, blamed);
+        on_turn(arg, t, t->cell > before);
     }
     while (!list_empty(&w->promises)) {
         struct dispatch_turn *t = list_first(&w->promises, struct dispatch_turn, promise);
@@ -113,6 +108,9 @@ static void note_death(struct dispatch *d, struct dispatch_turn *t, uint64_t nam
 
 static void undo_death(struct dispatch_turn *t, struct dispatch_death *seen)
 {
+    if (t->excuses == DISPATCH_EXCUSES)
+        return;
+    t->excuses++;
     seen->name = 0;
     t->undone += seen->counted;
     if (--t->deaths > 0)
@@ -129,6 +127,21 @@ void dispatch_undo_deaths(struct dispatch *d, uint64_t name)
             if (t->seen[i].name == name)
                 undo_death(t, &t->seen[i]);
     }
+}
+
+bool dispatch_blame(struct dispatch_turn *t)
+{
+    bool counts = t->undone == 0;
+    t->undone -= !counts;
+    return counts;
+}
+
+/* The store counts from 0 again. */
+static void forget_counts(struct dispatch_turn *t)
+{
+    t->undone = t->excuses = 0;
+    for (unsigned i = 0; i < DISPATCH_DEATHS; i++)
+        t->seen[i].counted = false;
 }
 
 static void suspect(struct dispatch *d, const struct dispatch_worker *w, int64_t now_ms)
@@ -158,7 +171,8 @@ void dispatch_passed(struct dispatch_turn *t)
 {
     clear(t);
     list_remove(&t->bereft);
-    t->deaths = t->undone = 0;
+    forget_counts(t);
+    t->deaths = 0;
     for (unsigned i = 0; i < DISPATCH_DEATHS; i++)
         t->seen[i].name = 0;
     t->tool = t->spared = false;
@@ -170,6 +184,10 @@ void dispatch_moment(struct dispatch_turn *t, enum event_moment m)
     case MOMENT_MODEL:
     case MOMENT_TOOL:
         dispatch_tool(t, m == MOMENT_TOOL);
+        break;
+    case MOMENT_REPLY:
+        dispatch_tool(t, true);
+        forget_counts(t);
         break;
     case MOMENT_PASSED:
         dispatch_passed(t);

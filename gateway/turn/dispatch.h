@@ -39,6 +39,7 @@ enum {
     DISPATCH_GIVE_UP_MS = 60000, /* the same of one that has seen more deaths than one */
     DISPATCH_CELLS = 8,          /* of one worker's suspects, whatever their number */
     DISPATCH_DEATHS = 3,         /* of one turn that are remembered: as many end it */
+    DISPATCH_EXCUSES = 20,       /* of a step: each costs a call of the model */
 };
 struct dispatch {
     struct list workers; /* of dispatch_worker */
@@ -76,10 +77,10 @@ struct dispatch_turn {
     unsigned deaths;       /* that it has seen since it passed a step: */
     struct dispatch_death {
         uint64_t name; /* of the worker; 0: none */
-        bool counted;  /* the owner counts it */
+        bool counted;  /* by the store */
     } seen[DISPATCH_DEATHS];
-    unsigned
-        undone; /* deaths that the owner counts and that were none: it need not count as many */
+    unsigned excuses; /* deaths of this step that were none, */
+    unsigned undone;  /* and of them those that the store counts: it need not count as many */
     struct list bereft;
     int64_t since_ms; /* a suspect's worker died, or it was sent */
     bool tool;        /* it runs one, or is about to */
@@ -100,14 +101,16 @@ void dispatch_worker_leaves(struct dispatch *d,
                             struct dispatch_worker *w); /* no new turns; what it has goes on */
 /* The worker is gone. Its turns are no longer assigned: on_turn is called for each, and for each
  * that it was promised (never blamed), and may submit it again. died: it did not say so (else
- * nobody is suspect); blamed: the death counts as one of this turn's (one fewer do for each that
- * was counted and that was none). */
+ * nobody is suspect); blamed: the death counts as one of this turn's. */
 typedef void dispatch_lost_fn(void *arg, struct dispatch_turn *t, bool blamed);
 void dispatch_worker_remove(struct dispatch *d, struct dispatch_worker *w, bool died,
                             int64_t now_ms, dispatch_lost_fn *on_turn, void *arg);
 
 /* A worker of this name (not 0) lives: that it was gone was nobody's death. */
 void dispatch_undo_deaths(struct dispatch *d, uint64_t name);
+/* One counts against this turn: is the store to count it? False: it has counted one that was none.
+ */
+bool dispatch_blame(struct dispatch_turn *t);
 
 void dispatch_tool(struct dispatch_turn *t, bool runs); /* it runs one, or is about to */
 void dispatch_passed(struct dispatch_turn *t);          /* a step is stored, or it is over */

@@ -495,7 +495,7 @@ static void claim(struct turn *t, bool died, bool adopted)
     dispatch_done(&t->gateway->dispatch, &t->entry);
     store_forget(t->gateway->store, t->store_call); /* a hold's answer, which is for nothing now */
     buf_free(&t->opening);
-    t->died = died;
+    t->died = died && dispatch_blame(&t->entry);
     t->adopted = adopted;
     move(t, PLACE_CLAIMING);
     ask_claim(t);

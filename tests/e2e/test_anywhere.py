@@ -11,7 +11,7 @@ from harness.approvals import Dashboard, Waiting
 from harness.client import Client
 from harness.clock import by_the_clock
 from harness.sse import Log, Stream
-from harness.stack import Stack, metric, metrics
+from harness.stack import Stack, Worker, metric, metrics
 from harness.wait import SLOWNESS, until
 
 # Nothing that is streamed is stored before it is complete: what a follower has of it came live.
@@ -210,36 +210,67 @@ def test_without_a_link_to_the_worker_the_store_is_asked(bare: Stack, lines: lis
     assert stream.finish().answer() == tick.text()
 
 
-def test_links_that_break_are_no_deaths(bare: Stack, lines: list[Line]) -> None:
-    """All links to the gateway that drives break at once, again and again: no worker died, and the turn goes on."""
+@pytest.mark.parametrize("beat,all_break", [("200ms", True), ("1s", False)])
+def test_links_that_break_are_no_deaths(bare: Stack, lines: list[Line], beat: str, all_break: bool) -> None:
+    """Again and again, all at once or that of the worker at work, which is back before anybody misses it."""
     if bare.keys:
         pytest.skip("a broker with keys has a name of its own")
-    stack = bare.start(gateways=1, workers=0)
+    stack = bare.start(gateways=1, workers=0, gateway_env={"PERSAI_BEAT": beat, "PERSAI_DEAD": "5s"})
     for _ in range(4):
         lines.append(Line(int(stack.gateways[0].broker.rsplit(":", 1)[1])))
         stack.wait_worker(stack.add_worker(PERSAI_GATEWAYS=f"tcp://127.0.0.1:{lines[-1].port}"))
     stack.gateways[0].wait_ready()
-    client, tick = stack.client(), Ticking(0.02)
-    stack.model.when("ticking", [tick])
-    session = client.session()
-    stream = client.events(session, client.start(session, "ticking"))
+    until(lambda: metrics(stack.gateways[0].url)["persai_workers"] == len(lines), "all workers")
+    stream, tick = ticking(stack)
     epoch = 0
-    for _ in range(5):
+    for _ in range(6):
         epoch = text_of_epoch(stream, epoch + 1)
-        for line in lines:
-            line.sever()
+        at_work = until(lambda: holder(stack), "who holds the turn")
+        for line, worker in zip(lines, stack.workers):
+            if all_break or worker is at_work:
+                line.sever()
     text_of_epoch(stream, epoch + 1)
     tick.enough.set()
     assert stream.finish().final()["event_type"] == "turn_complete"
 
 
-def test_a_machine_that_dies_ends_no_turn(bare: Stack) -> None:
-    """Four of five workers are killed at once, wherever the turn goes next."""
-    stack = bare.start(gateways=1, workers=5)
+def test_who_has_two_links_to_a_gateway_dies_all_the_same(bare: Stack, lines: list[Line]) -> None:
+    """A gateway that a worker knows by two addresses: the second link is no sign that the worker lives."""
+    if bare.keys:
+        pytest.skip("a broker with keys has a name of its own")
+    stack = bare.start(gateways=1, workers=0)
+    port = int(stack.gateways[0].broker.rsplit(":", 1)[1])
+    lines.append(Line(port))
+    worker = stack.add_worker(PERSAI_GATEWAYS=f"tcp://127.0.0.1:{port},tcp://127.0.0.1:{lines[0].port}")
+    stack.wait_worker(worker)
+    stack.gateways[0].wait_ready()
+    stream, _ = ticking(stack)
+    for epoch in range(1, 4):
+        text_of_epoch(stream, epoch)
+        until(lambda epoch=epoch: stack.gateways[0].process.log_bytes().count(b"worker.leaves") >= epoch, "it to leave one")
+        worker.process.kill()
+        worker.process.start()
+    assert stream.finish().final()["code"] == "worker_lost"
+
+
+def holder(stack: Stack) -> Worker | None:
+    """The worker that the store says has the only turn: another may not know yet that it has lost it."""
+    name = stack.redis.client.hget(next(stack.redis.client.scan_iter("p:t:*")), "holder").decode()
+    return next((w for w in stack.workers if w.process.child and f":{w.process.child.pid}:" in name), None)
+
+
+def ticking(stack: Stack) -> tuple[Stream, Ticking]:
+    """A turn whose model says a word each 20 ms, until it is told to end."""
     client, tick = stack.client(), Ticking(0.02)
     stack.model.when("ticking", [tick])
     session = client.session()
-    stream = client.events(session, client.start(session, "ticking"))
+    return client.events(session, client.start(session, "ticking")), tick
+
+
+def test_a_machine_that_dies_ends_no_turn(bare: Stack) -> None:
+    """Four of five workers are killed at once, wherever the turn goes next."""
+    stack = bare.start(gateways=1, workers=5)
+    stream, tick = ticking(stack)
     epoch = text_of_epoch(stream, 1)
     runs = stack.working()
     for worker in [runs, *(w for w in stack.workers if w is not runs)][:4]:

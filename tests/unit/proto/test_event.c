@@ -203,7 +203,7 @@ static void a_moment_is_read_from_the_payloads_head(void **state)
     MOMENT(event_progress_notice(&b, step, STR("waits")), MOMENT_NONE);
     MOMENT(event_progress_tool_call(&b, STEP_INFERENCE, step, STR("c"), STR("t"), STR("{"), "x"),
            MOMENT_TOOL);
-    MOMENT(event_inference_complete(&b, step, &m), MOMENT_TOOL);
+    MOMENT(event_inference_complete(&b, step, &m), MOMENT_REPLY);
     MOMENT(event_tools_complete(&b, step, &m, &m), MOMENT_PASSED);
     MOMENT(event_turn_cancelled(&b, fixed_id(1)), MOMENT_NONE);
     assert_int_equal(event_moment(STR("")), MOMENT_NONE);

@@ -40,7 +40,7 @@ static void on_lost(void *arg, struct dispatch_turn *t, bool blamed)
 {
     struct turn_context *s = arg;
     s->lost++;
-    s->blamed += blamed;
+    s->blamed += blamed && dispatch_blame(t);
     dispatch_submit_first(&s->d, t);
 }
 
@@ -578,6 +578,25 @@ static void a_worker_that_comes_back_was_nobodys_death(void **state)
     assert_int_equal(s->blamed, 2); /* the first two are counted, and taken off the others */
     dispatch_undo_deaths(&s->d, 3); /* another's */
     assert_int_equal(t->deaths, 2);
+    dispatch_moment(t, MOMENT_REPLY); /* its step is stored, and the store counts anew: */
+    assert_true(dispatch_blame(t));
+    dispatch_undo_deaths(&s->d, 1); /* none of before is taken off */
+    assert_true(dispatch_blame(t));
+}
+
+static void excuses_of_a_step_are_bounded(void **state)
+{
+    struct turn_context *s = *state;
+    dispatch_submit(&s->d, &s->turns[0]);
+    for (unsigned i = 0; i < DISPATCH_EXCUSES + 3; i++) {
+        dispatch_worker_add(&s->d, &s->workers[0], 8);
+        s->workers[0].name = 1;
+        dispatch_worker_heard(&s->workers[0], ++s->now_ms);
+        dispatch_undo_deaths(&s->d, 1);
+        assert_int_equal(next(s, NULL), 0);
+        dispatch_worker_remove(&s->d, &s->workers[0], true, s->now_ms, on_lost, s);
+    }
+    assert_int_equal(s->blamed, 3);
 }
 
 static void who_did_not_come_back_counts(void **state)
@@ -640,6 +659,7 @@ int main(void)
         PLAY(a_death_while_it_is_claimed_keeps_the_order),
         TEST(who_has_seen_two_deaths_goes_to_one_that_was_heard_since),
         TEST(a_worker_that_comes_back_was_nobodys_death),
+        TEST(excuses_of_a_step_are_bounded),
         TEST(who_did_not_come_back_counts),
     };
     return cmocka_run_group_tests_name("gateway/dispatch", tests, NULL, NULL);
