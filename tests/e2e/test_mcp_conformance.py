@@ -13,6 +13,7 @@ import pytest
 from fakes.model import Call, Delay, Gate, Status
 from fakes.server import Exchange, Fake, Request
 from harness.approvals import Dashboard
+from harness.clock import by_the_clock
 from harness.stack import Stack
 
 PAGE = (Path(__file__).parents[1] / "README.md").read_text().partition("## MCP's conformance suite")[2].partition("\n## ")[0]
@@ -97,6 +98,7 @@ def failing(npm: tuple[str, str], folder: Path, url: str, *args: str) -> set[str
     return set(wrong)
 
 
+@by_the_clock  # the suite gives some requests half a second
 @pytest.mark.timeout(600)  # npm's packages may have to be installed first
 def test_what_applies_passes(npm: tuple[str, str], named: str, tmp_path: Path) -> None:
     wrong = set()
