@@ -6,10 +6,6 @@ through first."""
 from harness.sse import Event, Log, check_log
 
 
-# What PersAI adds to an answer whose numbers it cannot find: the scripted model counts its steps and attempts.
-DOUBT = "\n\n> Not found in the data that was read: "
-
-
 class Wrong(AssertionError):
     pass
 
@@ -25,7 +21,7 @@ def check_view(log: list[Event], spoken: dict[int, list[str]], ends: set[str]) -
         raise Wrong(f"it ended with {finals[0]}, not with one of {sorted(ends)}")
     texts = [d["model_response"]["content"] for d in completed(log, "inference")]
     for n, text in enumerate(texts):
-        if text.partition(DOUBT)[0] not in spoken.get(n, []):
+        if text not in spoken.get(n, []):
             raise Wrong(f"step {n} says {text!r}, the model said one of {spoken.get(n)!r}")
     if finals[0].type == "turn_complete" and len(texts) != len(spoken):
         raise Wrong(f"{len(texts)} steps of the model, it spoke {len(spoken)}")

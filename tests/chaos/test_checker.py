@@ -51,13 +51,6 @@ def test_a_good_log_passes() -> None:
     check_replay(good(), stored)
 
 
-def test_what_persai_adds_to_an_answer_is_not_the_models() -> None:
-    log, doubted = good(), "two\n\n> Not found in the data that was read: 1."
-    log[9:] = [text("2-7", "t-3", doubted), said("2-8", "t-3", doubted),
-               event("2-9", "turn_complete", turn={"output_message": {"content": doubted}})]
-    check_view(log, SPOKEN, DONE)
-
-
 WRONGS = {
     "a gap": lambda log: log.pop(6),
     "a repeat": lambda log: log.insert(6, log[6]),

@@ -57,7 +57,8 @@ class Turn:
     def reply(self, step: int) -> list:
         with self.lock:
             attempt = len(self.spoken[step])
-            words = [f"{self.name} ", f"step {step} ", f"attempt {attempt} ", *(f"w{n} " for n in range(4))]
+            # Names, not numbers: one that no result has would be given back to the model, or a note be set behind it.
+            words = [f"{self.name} ", f"step{step} ", f"attempt{attempt} ", *(f"w{n} " for n in range(4))]
             self.spoken[step].append("".join(words))
             self.asked[step].append(time.monotonic())
         pieces: list = list(words)
@@ -98,7 +99,7 @@ class Turn:
         if not self.gate.reached.is_set():
             return False
         if self.state == "mid-text":
-            return "w0 " in self.person.log().text().split(f"step {self.step} ")[-1]
+            return "w0 " in self.person.log().text().split(f"step{self.step} ")[-1]
         return True
 
     def views(self) -> "list[Person]":
