@@ -22,7 +22,7 @@ class Bench:
         self.failed = 0
         self.too_many = 0  # sizes that were tried and not carried: the table has them
         self.seed = 1
-        self.passes = {}  # of the scenario that runs: by kind of process, as Stack.passes has them
+        self.passes = {}  # of the scenario that runs, by process: the latest that Stack.passes said
 
     def load(self, scenario, target, rep, must_pass=True, watched=(), **options):
         """One run of bench-load; its line of JSON is kept and returned."""
@@ -39,7 +39,7 @@ class Bench:
         line = {"scenario": scenario, "target": target, "rep": rep, **json.loads(done.stdout)}
         if target == "persai":
             line["passes"] = stack.passes(watched)
-            self.note_passes(line["passes"])
+            self.passes.update({(name, stack.pid(name)): found for name, found in line["passes"].items()})
         self.out(line)
         whole = not line["failed"] and not line["ids_missing"] and not line["ids_repeated"]
         if not whole and must_pass:
@@ -49,19 +49,17 @@ class Bench:
                   file=sys.stderr)
         return line
 
-    def note_passes(self, passes):
-        for kind, (count, long, longest) in passes.items():
-            before = self.passes.get(kind, (0, 0, 0))
-            self.passes[kind] = before[0] + count, before[1] + long, max(before[2], longest)
-
     def rows(self, scenario):
         """What a scenario measured, and how long the loops of gateways and workers went without asking who else is
         there meanwhile (a process that did not get the processor is counted as well)."""
         self.passes = {}
         rows = scenario(self)
-        for kind, (count, long, longest) in self.passes.items():
-            rows.append((scenario.__name__, f"passes of the {kind}'s loop over 10 ms, of {count}", long, "", "0"))
-            rows.append((scenario.__name__, "its longest pass, at most", longest, "ms", ""))
+        for kind in ("gateway", "worker"):
+            counts = [found for (name, _), found in self.passes.items() if name.startswith(kind)]
+            if counts:
+                whole, long, longest = zip(*counts)
+                rows.append((scenario.__name__, f"passes of the {kind}'s loop over 10 ms, of {sum(whole)}", sum(long), "", "0"))
+                rows.append((scenario.__name__, "its longest pass, at most", max(longest), "ms", ""))
         return rows
 
     def each(self, scenario, targets=None, **options):

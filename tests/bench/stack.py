@@ -176,18 +176,15 @@ class Stack:
         wait_for("haproxy", lambda: answers(f"http://127.0.0.1:{port}/readyz"))
 
     def passes(self, names):
-        """{"gateway": …, "worker": …}: (passes of their loops since they began, those of over 10 ms, the bound in ms that
-        the longest kept to), of those of these names together."""
-        found = {"gateway": [0, 0, 0], "worker": [0, 0, 0]}
+        """{name: (passes of its loop since it began, those of over 10 ms, the bound in ms that the longest kept to)}, of
+        those of PersAI's processes that are among the names."""
+        found = {}
         for name in set(names) & set(self.metrics):
-            port = self.metrics[name]
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as r:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics[name]}/metrics", timeout=10) as r:
                 text = r.read().decode()
             counts = {float(le): int(n) for le, n in re.findall(r'loop_pass_seconds_bucket\{le="([^"]+)"\} (\d+)', text)}
-            whole, kind = counts[float("inf")], found[name.rstrip("0123456789")]
-            kind[0] += whole
-            kind[1] += whole - counts[0.01]
-            kind[2] = max(kind[2], 1000 * min(le for le, n in counts.items() if n == whole))
+            whole = counts[float("inf")]
+            found[name] = whole, whole - counts[0.01], 1000 * min(le for le, n in counts.items() if n == whole)
         return found
 
     def scripts(self):
