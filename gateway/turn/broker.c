@@ -1,7 +1,6 @@
 #include "gateway/turn/broker.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include "common/check.h"
 #include "common/log.h"
 #include "proto/ipc.h"
@@ -81,8 +80,6 @@ static void worker_gone(struct worker *w, const char *why, bool died)
     free(w);
 }
 
-static void worker_lost(struct worker *w, const char *why) { worker_gone(w, why, true); }
-
 /* Whatever ended it may have ended others: a connection that is gone shows when it is written to,
  * before what the lost one ran goes there. */
 static void ask_all(struct broker *b)
@@ -97,7 +94,14 @@ static void ask_all(struct broker *b)
 static void worker_stuck(struct worker *w, const char *why)
 {
     w->place.name = 0;
-    worker_lost(w, why);
+    worker_gone(w, why, true);
+}
+
+static void heard(struct worker *w)
+{
+    int64_t now_ms = loop_now_ms(w->broker->gateway->loop);
+    peer_heard(&w->peer, now_ms);
+    dispatch_worker_heard(&w->place, now_ms);
 }
 
 static void say_bye(struct wire_peer *p, const char *reason)
@@ -141,11 +145,10 @@ static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_H
     w->name = xstrdup(log_text(h->name));
     w->holder = str_dup(h->name);
     peer_init(&w->peer, loop_now_ms(g->loop));
-    peer_heard(&w->peer, loop_now_ms(g->loop));
     list_push(&b->workers, &w->node);
     dispatch_worker_add(&b->gateway->dispatch, &w->place, h->capacity);
     dispatch_worker_report(&w->place, h->running);
-    dispatch_worker_heard(&w->place, loop_now_ms(g->loop));
+    heard(w);
     w->place.name = str_hash(STR_HASH_NONE, h->name);
     dispatch_undo_deaths(&g->dispatch, w->place.name);
     wire_peer_set(p, w);
@@ -218,10 +221,8 @@ static void on_message(void *arg, struct wire_peer *p, struct str bytes)
                 wire_peer_drop(p); /* nothing would ever be sent to it and find that it left */
             return;
         }
-        if (w) {
-            peer_heard(&w->peer, loop_now_ms(b->gateway->loop));
-            dispatch_worker_heard(&w->place, loop_now_ms(b->gateway->loop));
-        }
+        if (w)
+            heard(w);
         if (f.code == FRAME_HELLO)
             on_hello(b, p, &f.HELLO);
         else if (w)
@@ -238,7 +239,7 @@ static bool is_back(const struct worker *w)
 {
     list_each (&w->broker->workers, node, next) {
         const struct worker *other = list_of(node, struct worker, node);
-        if (other != w && strcmp(other->holder, w->holder) == 0 && !other->place.leaving &&
+        if (other != w && other->place.name == w->place.name && !other->place.leaving &&
             other->place.heard_ms > w->place.heard_ms)
             return true;
     }
@@ -416,8 +417,8 @@ struct broker *broker_new(struct gateway *g, const struct broker_handler *h, voi
 void broker_free(struct broker *b)
 {
     loop_off(b->gateway->loop, b);
-    list_each (&b->workers, node,
-               next) { /* first: their turns are gone, should wire find one gone */
+    /* First: their turns are gone, should wire find that one of them is. */
+    list_each (&b->workers, node, next) {
         struct worker *w = list_of(node, struct worker, node);
         wire_peer_set(w->wire, NULL);
         list_remove(&w->node);
