@@ -37,7 +37,10 @@ def scripts(stack: Stack) -> int:
 
 
 @pytest.fixture
-def lines() -> Iterator[list[Line]]:
+def lines(bare: Stack) -> Iterator[list[Line]]:
+    """Between a broker and its workers; ended with the test."""
+    if bare.keys:
+        pytest.skip("a broker with keys has a name of its own")
     made: list[Line] = []
     yield made
     for line in made:
@@ -180,8 +183,6 @@ def test_the_worker_may_die(bare: Stack) -> None:
 
 def test_without_a_link_to_the_worker_the_store_is_asked(bare: Stack, lines: list[Line]) -> None:
     """The line between the worker and B breaks, and heals: nothing is missing, nothing comes twice."""
-    if bare.keys:
-        pytest.skip("a broker with keys has a name of its own")
     stack = bare.start(gateways=2, workers=0)
     lines.append(Line(int(stack.gateways[1].broker.rsplit(":", 1)[1])))
     broken = lines[0]
@@ -213,8 +214,6 @@ def test_without_a_link_to_the_worker_the_store_is_asked(bare: Stack, lines: lis
 @pytest.mark.parametrize("beat,all_break", [("200ms", True), ("1s", False)])
 def test_links_that_break_are_no_deaths(bare: Stack, lines: list[Line], beat: str, all_break: bool) -> None:
     """Again and again, all at once or that of the worker at work, which is back before anybody misses it."""
-    if bare.keys:
-        pytest.skip("a broker with keys has a name of its own")
     stack = bare.start(gateways=1, workers=0, gateway_env={"PERSAI_BEAT": beat, "PERSAI_DEAD": "5s"})
     for _ in range(4):
         lines.append(Line(int(stack.gateways[0].broker.rsplit(":", 1)[1])))
@@ -236,8 +235,6 @@ def test_links_that_break_are_no_deaths(bare: Stack, lines: list[Line], beat: st
 
 def test_who_has_two_links_to_a_gateway_dies_all_the_same(bare: Stack, lines: list[Line]) -> None:
     """A gateway that a worker knows by two addresses: the second link is no sign that the worker lives."""
-    if bare.keys:
-        pytest.skip("a broker with keys has a name of its own")
     stack = bare.start(gateways=1, workers=0)
     port = int(stack.gateways[0].broker.rsplit(":", 1)[1])
     lines.append(Line(port))
