@@ -205,17 +205,23 @@ export function chatTests(the: () => World): void {
 
   it('is stopped on the server', async () => {
     const world = the();
-    world.stack.model.when('Count', countUp);
+    let goOn = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    world.stack.model.when('Count', () => [...WORDS.slice(0, 5).map((word) => `${word} `), held, 'w6']);
     const { page } = await world.come();
     await ask(page, 'Count up to be stopped');
     await last(page).getByText('w5').waitFor();
     await world.shot('streaming');
     await page.getByRole('button', { name: 'Stop', exact: true }).click();
     await last(page).getByText('Stopped.').waitFor();
+    goOn();
     await idle(page);
     await page.reload();
     await last(page).getByText('Count up to be stopped').waitFor();
-    expect(await page.getByText('w40').count()).toBe(0);
+    await last(page).getByText('w5').waitFor();
+    expect(await page.getByText('w6').count()).toBe(0);
   });
 
   it.each(['reload', 'gateway', 'worker-1 and worker-2'])(

@@ -49,7 +49,10 @@ export async function addChatPanel(page: Page, seen: () => Promise<void>): Promi
   await page.getByRole('textbox', { name: 'Name' }).fill('Ask here');
   await page.getByRole('combobox', { name: /^Type/ }).click();
   await page.getByRole('option', { name: 'PersAI chat' }).click();
-  await page.getByRole('tab', { name: 'Settings' }).click();
+  // The panel that stood there before has tabs of these names too, until it is gone.
+  const settings = page.getByRole('tab', { name: 'Settings' });
+  await expect.poll(() => settings.count(), PATIENT).toBe(1);
+  await settings.click();
   await page.getByLabel('Asked by default').click();
   await page.getByRole('option', { name: 'Prometheus: prometheus' }).click();
   await seen();
