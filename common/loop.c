@@ -16,7 +16,7 @@
 
 enum {
     RESOLVE_ADDRESSES_MAX = 256,
-    PASS_MS = 10,              /* longest reading in a pass before it decides and writes */
+    PASS_MS = 5,               /* longest reading in a pass before it decides and writes */
     BULK_NS = 2 * 1000 * 1000, /* longest reading of those that may wait, before others are asked */
     BULK_AT_ONCE = 8,          /* are told in any case */
     GATHER_MS = 4,             /* between two readings of them, */
@@ -51,8 +51,9 @@ struct loop {
         unsigned seen; /* since look_ms */
         int64_t look_ms;
     } bulk;
-    struct metric *passes; /* NULL: not measured */
-    uint64_t woke_ns;      /* when the first callback of this pass began; 0: none did */
+    struct metric *passes, *work; /* NULL: not measured */
+    uint64_t woke_ns;             /* when the first callback of this pass began; 0: none did */
+    uint64_t worked_ns;           /* processor time of this thread, until the last pass ended */
 };
 
 /* ---- lists of calls ---- */
@@ -108,8 +109,38 @@ static void run_later(struct loop *l)
 
 /* ---- the pass ---- */
 
+void loop_measure(struct loop *l, struct metric *passes, struct metric *work)
+{
+    l->passes = passes;
+    l->work = work;
+}
+
+/* Not by libuv's own idle time: to know it, libuv polls twice in each pass. */
+static void note_woken(struct loop *l)
+{
+    if (l->passes && l->woke_ns == 0)
+        l->woke_ns = uv_hrtime();
+}
+
+static uint64_t thread_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void measure(struct loop *l)
+{
+    uint64_t worked_ns = thread_ns();
+    metric_observe(l->passes, (double)(uv_hrtime() - l->woke_ns) / 1e9);
+    metric_observe(l->work, (double)(worked_ns - l->worked_ns) / 1e9);
+    l->woke_ns = 0;
+    l->worked_ns = worked_ns;
+}
+
 static void decide_and_write(struct loop *l)
 {
+    note_woken(l);
     calls_run(&l->decide);
     calls_run(&l->write);
     run_later(l);
@@ -118,6 +149,8 @@ static void decide_and_write(struct loop *l)
         calls_compact(&l->write);
         l->hooks_taken = false;
     }
+    if (l->passes)
+        measure(l);
 }
 
 /* libuv reads up to 48 times 1,024 descriptors in one go. With thousands that are ready, or on a
@@ -131,28 +164,10 @@ static void cut_long_pass(struct loop *l)
     decide_and_write(l);
 }
 
-void loop_measure(struct loop *l, struct metric *histogram) { l->passes = histogram; }
-
-/* Not by libuv's own idle time: to know it, libuv polls twice in each pass. */
-static void note_woken(struct loop *l)
-{
-    if (l->passes && l->woke_ns == 0)
-        l->woke_ns = uv_hrtime();
-}
-
-static void measure(struct loop *l)
-{
-    metric_observe(l->passes, (double)(uv_hrtime() - l->woke_ns) / 1e9);
-    l->woke_ns = 0;
-}
-
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct loop *l = prepare->data;
-    note_woken(l);
     decide_and_write(l);
-    if (l->passes)
-        measure(l);
     if (l->bulk.due)
         loop_timer_set(l->bulk.gather, 0, 0);
     l->bulk.due = false;
@@ -197,6 +212,7 @@ struct loop *loop_new(void)
 
 void loop_run(struct loop *l)
 {
+    l->worked_ns = thread_ns();
     uv_run(&l->uv, UV_RUN_DEFAULT);
     CHECK(l->stopping); /* the prepare handle keeps it alive */
     l->stopping = false;

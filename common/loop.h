@@ -25,8 +25,10 @@ struct loop *loop_new(void);
 void loop_free(struct loop *l);
 void loop_run(struct loop *l); /* until loop_stop */
 struct metric;
-/* Observes in this histogram how long each pass is, without what it waits. */
-void loop_measure(struct loop *l, struct metric *histogram);
+/* Observes in these histograms, for each pass, its time without what it waits for something to do,
+ * and the processor time of the loop's thread: what is in the first only, others had. A pass that
+ * is cut, to decide and write in between, is two. */
+void loop_measure(struct loop *l, struct metric *passes, struct metric *work);
 void loop_stop(struct loop *l); /* after the present pass (and one look at the descriptors) */
 int64_t loop_now_ms(const struct loop *l); /* monotonic; one value for phases 2 and 3 of a pass */
 int64_t loop_wall_ms(void);                /* Unix time, for people and for Redis records */

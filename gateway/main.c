@@ -209,7 +209,7 @@ static int serve(struct gateway *g)
         return complain("PERSAI_AUDIT", error);
     log_wait_for_nobody();
     g->loop = loop_new();
-    loop_measure(g->loop, gateway_metric(METRIC_loop_pass));
+    loop_measure(g->loop, gateway_metric(METRIC_loop_pass), gateway_metric(METRIC_loop_work));
     const char *setting = parts_open(g, error);
     if (setting)
         return complain(setting, error);

@@ -339,7 +339,7 @@ static int serve(struct worker *w)
         return complain("PERSAI_AUDIT", error);
     log_wait_for_nobody();
     w->loop = loop_new();
-    loop_measure(w->loop, w->meters.loop_pass);
+    loop_measure(w->loop, w->meters.loop_pass, w->meters.loop_work);
     w->fetches = fetch_pool_new(w->loop);
     if (!open_traces(w, error))
         return complain("OTEL_EXPORTER_OTLP_ENDPOINT", error);

@@ -51,15 +51,17 @@ class Bench:
 
     def rows(self, scenario):
         """What a scenario measured, and how long the loops of gateways and workers went without asking who else is
-        there meanwhile (a process that did not get the processor is counted as well)."""
+        there meanwhile: in all, which is also what a process waits for the processor, and by their own work."""
         self.passes = {}
         rows = scenario(self)
         for kind in ("gateway", "worker"):
-            counts = [found for (name, _), found in self.passes.items() if name.startswith(kind)]
-            if counts:
-                whole, long, longest = zip(*counts)
-                rows.append((scenario.__name__, f"passes of the {kind}'s loop over 10 ms, of {sum(whole)}", sum(long), "", "0"))
-                rows.append((scenario.__name__, "its longest pass, at most", max(longest), "ms", ""))
+            for what, said in (("passes", ""), ("work", ", of their own work")):
+                counts = [found[what] for (name, _), found in self.passes.items() if name.startswith(kind)]
+                if counts:
+                    whole, long, longest = zip(*counts)
+                    rows.append((scenario.__name__, f"passes of the {kind}'s loop over 10 ms{said}, of {sum(whole)}", sum(long),
+                                 "", "0"))
+                    rows.append((scenario.__name__, f"its longest pass{said}, at most", max(longest), "ms", ""))
         return rows
 
     def each(self, scenario, targets=None, **options):

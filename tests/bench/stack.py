@@ -176,16 +176,20 @@ class Stack:
         wait_for("haproxy", lambda: answers(f"http://127.0.0.1:{port}/readyz"))
 
     def passes(self, names):
-        """{name: (passes of its loop since it began, those of over 10 ms, the bound in ms that the longest kept to)}, of
-        those of PersAI's processes that are among the names."""
+        """{name: {"passes": (of its loop since it began, those of over 10 ms, the bound in ms that the longest kept to),
+        "work": the same of the processor time in them}}, of those of PersAI's processes that are among the names."""
         found = {}
         for name in set(names) & set(self.metrics):
             with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics[name]}/metrics", timeout=10) as r:
                 text = r.read().decode()
-            counts = {float(le): int(n) for le, n in re.findall(r'loop_pass_seconds_bucket\{le="([^"]+)"\} (\d+)', text)}
-            whole = counts[float("inf")]
-            found[name] = whole, whole - counts[0.01], 1000 * min(le for le, n in counts.items() if n == whole)
+            found[name] = {"passes": self.over(text, "loop_pass_seconds"), "work": self.over(text, "loop_pass_cpu_seconds")}
         return found
+
+    @staticmethod
+    def over(text, histogram):
+        counts = {float(le): int(n) for le, n in re.findall(histogram + r'_bucket\{le="([^"]+)"\} (\d+)', text)}
+        whole = counts[float("inf")]
+        return whole, whole - counts[0.01], 1000 * min(le for le, n in counts.items() if n == whole)
 
     def scripts(self):
         """(calls, µs) of all scripts that Redis ran."""
