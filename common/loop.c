@@ -13,6 +13,7 @@
 #include "common/check.h"
 #include "common/list.h"
 #include "common/metrics.h"
+#include "common/registers.h"
 
 enum {
     RESOLVE_ADDRESSES_MAX = 256,
@@ -176,6 +177,7 @@ static void on_prepare(uv_prepare_t *prepare)
     l->again = false;
     if (l->stopping)
         uv_stop(&l->uv);
+    registers_clear(); /* of what it now waits with, a secret may have been among the last */
 }
 
 static void on_idle(uv_idle_t *idle) { (void)idle; }
