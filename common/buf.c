@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/check.h"
+#include "common/registers.h"
 
 /* The memory has always one byte more than cap, for buf_cstr. */
 
@@ -19,8 +20,10 @@ void buf_keep_secret(struct buf *b) { b->secret = true; }
 
 static void wipe(struct buf *b, size_t from)
 {
-    if (b->secret && b->at)
-        explicit_bzero(b->at + from, b->cap + 1 - from);
+    if (!b->secret || !b->at)
+        return;
+    explicit_bzero(b->at + from, b->cap + 1 - from);
+    registers_clear();
 }
 
 void buf_free(struct buf *b)

@@ -2,7 +2,8 @@
  *
  * The C library's memcpy goes through them (with AVX-512 64 bytes in each of zmm16 and up, which
  * nothing else uses), and who then waits keeps them: the kernel saves them with the thread, and a
- * core file has them, whatever was wiped in memory (invariant 7). */
+ * core file has them, whatever was wiped in memory (invariant 7). The dynamic linker saves them on
+ * the stack when it looks for a function that is called for the first time. */
 #ifndef COMMON_REGISTERS_H
 #define COMMON_REGISTERS_H
 

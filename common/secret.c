@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include "common/check.h"
 #include "common/hex.h"
+#include "common/registers.h"
 
 /* The arena: pages that no core file holds and (as far as the limit on locked memory goes) no swap
  * either, cut into blocks of a few sizes. It keeps its pages for the next secrets. */
@@ -93,6 +94,7 @@ struct secret *secret_new(struct str bytes)
     s->parts = NULL;
     if (bytes.len > 0)
         memcpy((char *)s + HEAD, bytes.at, bytes.len);
+    registers_clear();
     return s;
 }
 
@@ -314,6 +316,7 @@ void secret_wipe(void *at, size_t len)
 {
     if (len > 0)
         sodium_memzero(at, len);
+    registers_clear();
 }
 
 void secret_wiping_free(void *take_bytes)

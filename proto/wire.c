@@ -11,6 +11,7 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "common/map.h"
+#include "common/registers.h"
 #include "common/secret.h"
 #include "proto/frame.h"
 #include "proto/ipc.h"
@@ -336,6 +337,7 @@ static int send_part(struct wire *w, const char *at, size_t len)
         return zmq_send(w->zmq, at, len, ZMQ_DONTWAIT);
     char *copy = xmalloc(len);
     memcpy(copy, at, len);
+    registers_clear();
     CHECK(zmq_msg_init_data(&m, copy, len, wipe_part, NULL) == 0);
     int sent = zmq_msg_send(&m, w->zmq, ZMQ_DONTWAIT);
     if (sent < 0)

@@ -19,7 +19,7 @@ from fakes.model import Attempts, Call, Gate, Status
 from fakes.server import Exchange, Request
 from fakes.upstream import Upstream, prometheus, success
 from harness.client import Client
-from harness.core import core_of
+from harness.core import core_of, has_piece
 from harness.keys import Keys
 from harness.process import Process
 from harness.services import PASSWORD, Perses
@@ -357,7 +357,8 @@ def check_cores(stack: Stack, cookies: dict[str, str], folder: Path, when: str) 
     def left() -> list[str]:
         cores = {p.name: core_of(p.pid, folder) for p in (stack.gateway.process, stack.worker.process)}
         return [f"{word} in the core of {name} ({core.count(value)})" for name, core in cores.items()
-                for word, value in canaries(cookies).items() if word != "model key" and value in core]
+                for word, value in canaries(cookies).items() if word != "model key"
+                and (value in core or "signature" in word and has_piece(core, value))]
 
     try:
         until(lambda: not left(), "no token in a core", 5)
