@@ -91,7 +91,7 @@ static int64_t expiry_of(struct str token)
     json_t *claims = json_loadb((char *)text, len, 0, NULL);
     json_int_t exp = json_integer_value(json_object_get(claims, "exp"));
     json_decref(claims);
-    sodium_memzero(text, sizeof(text));
+    secret_wipe(text, sizeof(text));
     return exp > 0 && exp < INT64_MAX / 1000 ? exp * 1000 : 0;
 }
 

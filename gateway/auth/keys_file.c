@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/json.h"
+#include "common/secret.h"
 #include "proto/path.h"
 
 enum { PER_MINUTE_MAX = 1000000, TEXT_MAX = 1024 };
@@ -204,7 +205,7 @@ bool key_make(const char *name, struct buf *out)
                "\"password_file\": \"PATH\", \"doors\": [\"openai\", \"mcp\", \"agui\", "
                "\"api\"]}\n",
                key, name, hex);
-    sodium_memzero(key, sizeof(key));
-    sodium_memzero(random, sizeof(random));
+    secret_wipe(key, sizeof(key));
+    secret_wipe(random, sizeof(random));
     return !out->overflowed;
 }

@@ -209,7 +209,7 @@ static void name_key(struct model *m)
     if (key.len > 0)
         crypto_generichash_update(&state, (const unsigned char *)key.at, key.len);
     crypto_generichash_final(&state, hash, sizeof(hash));
-    sodium_memzero(&state, sizeof(state));
+    secret_wipe(&state, sizeof(state));
     for (unsigned i = 0; i < MODEL_KEY_NAME / 2; i++)
         snprintf(m->key_name + 2 * (size_t)i, 3, "%02x", hash[i]);
 }

@@ -82,7 +82,7 @@ static void what_was_copied_is_in_none_that_is_cleared(void **state)
         assert_memory_equal(found[i], none, wide);
 }
 
-/* What a caller counts on is kept: the compiler is told what changes. */
+/* On Arm v8 to v15 are the caller's, who keeps such numbers there. */
 static void the_caller_keeps_its_numbers(void **state)
 {
     (void)state;
