@@ -548,6 +548,38 @@ static void metrics_are_searched_and_ranked(void **state)
     assert_non_null(strstr(f->content, "4 more"));
 }
 
+/* Words that no metric has may mean labels: by a plural, by a slip of one letter, by their beginning;
+ * at most five are named, in the order of the datasource. */
+static void labels_are_named_where_no_metric_fits(void **state)
+{
+    struct fixture *f = *state;
+    static const struct answer script[] = {
+        {.path = NAMES, .status = 200, .body = STR("{\"status\":\"success\",\"data\":[\"quux\"]}")},
+        {.path = METADATA, .status = 200, .body = STR("{\"status\":\"success\",\"data\":{}}")},
+        {.path = "/api/v1/labels",
+         .status = 200,
+         .body = STR("{\"status\":\"success\",\"data\":[\"__name__\",\"availability_zone\","
+                     "\"instance\",\"job\",\"le\",\"shard_a\\u202e\",\"shard_b\",\"way\"]}")},
+        {0}};
+    static const char *const cases[][2] = {
+        {"way instances", "there are labels: instance, way. "},
+        {"instanec jobs", "there are labels: job. "}, /* two letters wrong: another word */
+        {"instence", "there are labels: instance. "},
+        {"shard", "there are labels: shard_a, shard_b. "},
+        {"shard instance job way", "there are labels: instance, job, shard_a, shard_b, way. "},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char arguments[100];
+        snprintf(arguments, sizeof(arguments), "{\"search\":\"%s\"}", cases[i][0]);
+        fixture_run(f, script, "list_metrics", arguments);
+        assert_false(f->failed);
+        if (!strstr(f->content, cases[i][1]))
+            fail_msg("%s: %s", cases[i][0], f->content);
+    }
+    fixture_run(f, script, "list_metrics", "{\"search\":\"a zone\"}"); /* in no label's beginning */
+    assert_null(strstr(f->content, "there are labels"));
+}
+
 static void another_persons_catalog_is_not_used(void **state)
 {
     struct fixture *f = *state;
@@ -702,6 +734,7 @@ int main(void)
         T(metrics_are_listed_with_their_metadata),
         T(a_metric_with_a_name_of_10000_characters),
         T(metrics_are_searched_and_ranked),
+        T(labels_are_named_where_no_metric_fits),
         T(another_persons_catalog_is_not_used),
         T(metrics_without_metadata_are_listed),
         T(parallel_lists_share_one_load),
