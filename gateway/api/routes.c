@@ -232,12 +232,12 @@ static bool read_json(struct call *c)
     c->body = json_loadb(body.len ? body.at : "", body.len, JSON_REJECT_DUPLICATES, &where);
     if (json_is_object(c->body))
         return has_shape(c);
-    if (body.len == 0)
+    if (body.len == 0 || c->body)
         snprintf(sentence, sizeof(sentence), "The body must be a JSON object");
     else
         snprintf(sentence, sizeof(sentence),
                  "The body must be a JSON object (line %d, column %d: %s)", where.line,
-                 where.column, c->body ? "another type" : where.text);
+                 where.column, where.text);
     call_fail(c, ERR_BAD_JSON, sentence);
     return false;
 }

@@ -106,6 +106,14 @@ def test_sessions_are_paged_by_the_link_header(stack: Stack) -> None:
     assert sorted(seen) == sorted(made) and len(seen) == 7
 
 
+@pytest.mark.parametrize("body", [b"[]", b"1", b"null", b'"x"'])
+def test_a_body_that_is_no_object_is_told_so_plainly(shared: Stack, body: bytes) -> None:
+    answer = shared.client().post("/session", raw=body)
+    assert (answer.status, answer.code) == (400, "bad_json")
+    assert answer.json()["detail"]["response"].split(" (")[0] == "The body must be a JSON object"
+    assert "-1" not in answer.json()["detail"]["response"]
+
+
 @pytest.mark.parametrize("query", ["?limit=0", "?limit=-1", "?limit=x", "?limit=99999999999999999999", "?cursor=%ff",
                                    "?cursor=nonsense"])
 def test_sessions_refuse_bad_queries(shared: Stack, query: str) -> None:

@@ -5,6 +5,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from fakes.model import Attempts, Call, Finish, Gate, Hang, Model, Raw, Status
 from harness.approvals import Dashboard, Waiting
 from harness.client import Client, Response
@@ -37,6 +39,27 @@ def test_a_silent_model_is_left_for_the_next(bare: Stack, tmp_path: Path) -> Non
         alice = bare.client()
         assert alice.ask(alice.session(), "silent?").answer() == "This is the default answer."
         assert len(bare.model.chats("silent")) == 1 and len(other.chats("silent")) == 1
+
+
+@pytest.mark.parametrize("script", [
+    [Finish("content_filter")],
+    [Finish("stop")],
+    [Raw(b'data: {"error":{"message":"Invalid content","type":"invalid_request_error"}}\n\n')],
+    [Status(200, b'{"error":{"message":"Your input is not valid","code":400}}')],
+    [Status(500, b'{"error":{"code":500,"message":"the request exceeds the available context size","type":"server_error"}}')],
+], ids=["filtered", "empty", "refused in the stream", "refused with 200", "too long with 500"])
+def test_who_is_refused_takes_the_model_from_nobody(bare: Stack, tmp_path: Path, script: list) -> None:
+    """A provider that answers one person so is there for all others."""
+    with Model() as other:
+        bare.start(worker_env={"PERSAI_MODEL_BACKOFF": "1ms", **models(
+            tmp_path, usual(bare, fallbacks=["other"]), usual(bare, name="other", base_url=other.base_url))})
+        bare.model.when("spoilt", script)
+        alice, bob = bare.client(), bare.client("bob")
+        for _ in range(6):
+            alice.ask(alice.session(), "spoilt")
+        assert len(bare.model.chats("spoilt")) >= 6, "the model was left alone"
+        bob.ask(bob.session(), "hello from bob")
+        assert len(bare.model.chats("hello from bob")) == 1 and not other.chats("hello from bob")
 
 
 def test_what_the_deployment_used_today_is_counted_by_every_worker(bare: Stack) -> None:

@@ -404,7 +404,7 @@ static void note_end(struct llm_call *c, enum err err, int64_t block_ms)
 {
     const struct reply *r = &c->reply;
     bool answered = c->http_status > 0 && c->http_status < 500;
-    if (err == ERR_NONE || r->began || (answered && c->http_status != 200))
+    if (reply_came(r, err) || (answered && c->http_status != 200))
         breaker_succeeded(breaker_of(c)); /* it is there, even if it refuses */
     else if (err != ERR_CANCELLED)
         breaker_failed(breaker_of(c), loop_now_ms(c->llm->config.loop));

@@ -436,6 +436,29 @@ bool reply_other_may(const struct reply *r, enum err err)
                          err == ERR_MODEL_TIMEOUT || err == ERR_MODEL_BROKEN);
 }
 
+bool reply_came(const struct reply *r, enum err err)
+{
+    if (err == ERR_NONE || r->began || r->stopped || r->ended)
+        return true;
+    switch (r->refusal.kind) { /* as the provider says it, whatever its status is */
+    case LLM_ERROR_THROTTLED:
+    case LLM_ERROR_SPOILED:
+        return true;
+    case LLM_ERROR_OVERLOADED:
+    case LLM_ERROR_SERVER:
+        return false;
+    case LLM_ERROR_BAD_REQUEST: /* or it said nothing */
+    case LLM_ERROR_TOO_LONG:
+    case LLM_ERROR_QUOTA_GONE:
+    case LLM_ERROR_AUTH:
+    case LLM_ERROR_PARAMETER:
+    case LLM_ERROR_FILTERED:
+        break;
+    }
+    return err == ERR_MODEL_REFUSED || err == ERR_CONTEXT_TOO_LONG || err == ERR_OUTPUT_LIMIT ||
+           (err == ERR_MODEL_BROKEN && !r->again);
+}
+
 static bool contains(struct str text, const char *word)
 {
     size_t len = strlen(word);

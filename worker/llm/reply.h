@@ -148,6 +148,10 @@ struct record_message reply_message(const struct reply *r, struct record_call *c
 /* Another model may be asked instead: nothing was told on, and it is this one that failed. */
 bool reply_other_may(const struct reply *r, enum err err);
 
+/* Did who serves the model answer, be it that this one request gets no answer? Else it may be away
+ * for everybody. */
+bool reply_came(const struct reply *r, enum err err);
+
 /* ---- reply_calls.c, for reply.c ---- */
 void reply_calls_free(struct reply *r);
 void reply_calls_end(struct reply *r);

@@ -342,6 +342,55 @@ static void halves_inside_of_arguments_are_no_reason_to_refuse_them(void **state
             "list_metrics {\"a\":\"\xF0\x9F\x98\x80\"};");
 }
 
+static void who_refuses_one_request_is_there_for_others(void **state)
+{
+    static const struct {
+        int status;
+        const char *code, *message;
+        bool came;
+    } rows[] = {
+        {200, "invalid_request_error", "Your input is not valid", true},
+        {200, "content_policy_violation", "", true},
+        {200, "rate_limit_exceeded", "", true},
+        {200, "overloaded_error", "Overloaded", false},
+        {200, "server_error", "internal server error", false},
+        {500, "", "the request exceeds the available context size", true},
+        {500, "server_error", "internal server error", false},
+        {503, "", "", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct heard h;
+        begin(&h);
+        enum err err =
+            reply_refused(&h.reply, rows[i].status, str_of(rows[i].code), str_of(rows[i].message));
+        if (reply_came(&h.reply, err) != rows[i].came)
+            fail_msg("%d %s %s: %s", rows[i].status, rows[i].code, rows[i].message, err_word(err));
+        reply_free(&h.reply);
+    }
+    static const struct {
+        const char *stop; /* "": only that it ended; NULL: it was cut off */
+        bool came;
+    } ends[] = {
+        {"stop", true}, {"content_filter", true}, {"length", true}, {"", true}, {NULL, false}};
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        struct heard h;
+        begin(&h);
+        if (ends[i].stop && ends[i].stop[0])
+            reply_stop(&h.reply, str_of(ends[i].stop));
+        h.reply.ended = ends[i].stop != NULL;
+        assert_int_equal(reply_came(&h.reply, reply_end(&h.reply, 1)), ends[i].came);
+        reply_free(&h.reply);
+    }
+    struct heard h;
+    begin(&h);
+    assert_false(reply_came(&h.reply, reply_fail(&h.reply, ERR_MODEL_UNAVAILABLE, true, "away")));
+    assert_false(reply_came(&h.reply, reply_fail(&h.reply, ERR_MODEL_TIMEOUT, true, "slow")));
+    assert_false(reply_came(&h.reply, reply_fail(&h.reply, ERR_MODEL_BROKEN, true, "cut off")));
+    assert_true(reply_came(&h.reply, reply_fail(&h.reply, ERR_MODEL_BROKEN, false, "too long")));
+    reply_free(&h.reply);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +403,7 @@ int main(void)
         cmocka_unit_test(thoughts_that_the_template_opens_are_told_as_such),
         cmocka_unit_test(halves_of_characters_are_joined),
         cmocka_unit_test(halves_inside_of_arguments_are_no_reason_to_refuse_them),
+        cmocka_unit_test(who_refuses_one_request_is_there_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
