@@ -548,8 +548,8 @@ static void metrics_are_searched_and_ranked(void **state)
     assert_non_null(strstr(f->content, "4 more"));
 }
 
-/* Words that no metric has may mean labels: by a plural, by a slip of one letter, by their beginning;
- * at most five are named, in the order of the datasource. */
+/* Words that no metric has may mean labels: by a plural, by a slip of one letter, by their
+ * beginning; at most five are named, in the order of the datasource. */
 static void labels_are_named_where_no_metric_fits(void **state)
 {
     struct fixture *f = *state;
