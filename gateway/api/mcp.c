@@ -176,8 +176,13 @@ static bool may_change(struct call *c)
 static bool take_datasource(struct call *c, const json_t *arguments)
 {
     struct mcp *m = mcp_of(c);
-    struct str named = json_text(given(arguments, "datasource"));
+    const json_t *datasource = given(arguments, "datasource");
+    struct str named = json_text(datasource);
     scoped_buf(path, PATH_BYTES_MAX);
+    if (datasource && !json_is_string(datasource) && !json_is_null(datasource)) {
+        mcp_refuse_tool(c, "datasource must be a string");
+        return false;
+    }
     if (named.len > 0 && named.at[0] == '/' &&
         !str_starts(named, STR("/proxy/globaldatasources/"))) {
         if (m->one_tool)

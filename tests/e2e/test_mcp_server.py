@@ -134,6 +134,7 @@ def test_what_a_call_lacks_is_for_its_model_to_read(stack: Stack) -> None:
                              ({"question": "q", "conversation": "mine"}, "conversation must be"),
                              ({"question": "q", "conversation": "0" * 32}, "Session not found"),
                              ({"question": "q", "datasource": "../x"}, "datasource path"),
+                             ({"question": "q", "datasource": ["loki"]}, "datasource must be a string"),
                              ({"question": "q", "time_range": {"start": []}}, "time_range"),
                              ({"question": " "}, "question must be")):
         async def work(client: McpClient, arguments: dict = arguments) -> Any:

@@ -8,6 +8,7 @@ import pytest
 
 from fakes import perses as fake_perses
 from fakes.model import Call, Gate
+from fakes.server import Exchange, Request
 from fakes.upstream import Upstream
 from harness.client import DATASOURCE, Client
 from harness.services import Perses, Prometheus
@@ -98,6 +99,25 @@ def test_whoami_is_asked_once_a_minute(make_stack: object) -> None:
         for _ in range(20):
             assert client.get("/sessions").status == 200
         assert len(perses.seen(lambda r: r.path == "/api/v1/user/whoami")) <= 2
+
+
+def test_a_datasources_own_401_is_a_failed_call(make_stack: object) -> None:
+    """Perses passes on what the server behind it answers: no sign-in helps, and the other call has its result."""
+    def refuse(exchange: Exchange, request: Request) -> bool:
+        if request.path.endswith("/api/v1/rules"):
+            exchange.reply(401, b"wrong secret")
+        return request.path.endswith("/api/v1/rules")
+
+    with Upstream() as upstream, fake_perses.Perses(upstream.url) as perses:
+        perses.behave = refuse
+        stack = make_stack(perses.url, perses.sign_in).start()  # type: ignore[operator]
+        stack.model.when("both", [Call("execute_instant_query", {"query": "up"}), Call("list_rules", {})], ["done"])
+        client = stack.client()
+        log = client.ask(client.session(), "both")
+        assert log.answer() == "done"
+        (_, query), (_, rules) = log.tools()
+        assert not query["failed"] and rules["failed"] and "datasource behind it" in rules["content"], rules
+        assert len(perses.seen(lambda r: r.path == "/api/auth/refresh")) == 1  # a fresh token is tried, once
 
 
 def test_perses_is_asked_the_operators_way_only(make_stack: object) -> None:

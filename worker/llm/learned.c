@@ -207,6 +207,31 @@ static bool take_number(struct str words, size_t *at, uint64_t *n)
     return len < sizeof(digits) && str_u64((struct str){digits, len}, UINT32_MAX, n);
 }
 
+/* A number that is no limit: the error's own code or status. */
+static bool is_code(struct str words, size_t at)
+{
+    static const char *const before[] = {"code", "status"};
+    while (at > 0 && strchr(" :=\"'([", words.at[at - 1]))
+        at--;
+    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+        size_t len = strlen(before[i]);
+        if (at >= len && strncasecmp(words.at + at - len, before[i], len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What a server repeats of the request stands behind these: a person's words. */
+static struct str without_echo(struct str words)
+{
+    static const char *const echoes[] = {"input_value", "\"input\"", "'input'"};
+    for (size_t i = 0; i < words.len; i++)
+        for (size_t n = 0; n < sizeof(echoes) / sizeof(echoes[0]); n++)
+            if (str_starts(str_skip(words, i), str_of(echoes[n])))
+                return (struct str){words.at, i};
+    return words;
+}
+
 /* The largest number in words below most; 0: none that makes sense. */
 static uint32_t smaller(struct str words, uint64_t most)
 {
@@ -215,7 +240,7 @@ static uint32_t smaller(struct str words, uint64_t most)
         size_t from = i;
         bool alone = from == 0 || (!isalnum((unsigned char)words.at[from - 1]) &&
                                    words.at[from - 1] != '-' && words.at[from - 1] != '.');
-        if (take_number(words, &i, &n) && alone) {
+        if (take_number(words, &i, &n) && alone && !is_code(words, from)) {
             n -= n > 0 && str_starts(str_skip(words, i), STR(" (exclusive)")); /* Vertex */
             best = n < most && n > best ? n : best;
         }
@@ -253,11 +278,13 @@ static bool learn_tokens(const struct model *m, struct str words, json_t *root, 
 {
     const char *field;
     json_t *at = limit_of(root, &field);
+    words = without_echo(words);
     if (!at || !names_limit(words, field))
         return false;
     *what = field;
     json_int_t sent = json_integer_value(json_object_get(at, field));
-    uint32_t less = smaller(words, (uint64_t)sent);
+    bool least = says(words, "must be greater than") || says(words, "should be greater than");
+    uint32_t less = least ? 0 : smaller(words, (uint64_t)sent);
     if (m->api == API_CHAT && names(words, field, false) && is_unknown(words, field)) {
         bool had = m->learned->tokens_field != NULL;
         const char *other = strcmp(field, old_field) == 0 ? new_field : old_field;

@@ -95,7 +95,8 @@ static void explain_status(struct source_request *ask)
     int status = ask->http_status;
     if (status == 401) {
         ask->unauthorized = true;
-        refuse(ask, "unauthorized", "The sign-in was refused (401).");
+        refuse(ask, "unauthorized",
+               "The sign-in was refused (401), by Perses or by the datasource behind it.");
     } else if (status == 403) {
         refuse(ask, "forbidden",
                "This person may not use this datasource, or it does not allow "

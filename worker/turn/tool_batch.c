@@ -73,9 +73,9 @@ static void on_done(void *arg, const struct tool_result *result)
     struct tool_batch_call *c = arg;
     struct tool_batch *r = c->batch;
     c->run = NULL;
-    if (result->unauthorized && r->world.token != NULL) {
+    if (result->unauthorized && r->world.token != NULL && c->tries == 1) {
         c->state = TOOL_BATCH_REFUSED;
-        r->handler->on_refused(r->arg, c->tries > 1);
+        r->handler->on_refused(r->arg);
         return;
     }
     const struct record_call *asked = &r->assistant->calls[c->index];

@@ -17,8 +17,9 @@
 struct tool_batch_handler {
     /* The index'th call has its result. */
     void (*on_result)(void *arg, unsigned index);
-    /* A call was refused for its token; tool_batch_token is awaited. again: it was a fresh one. */
-    void (*on_refused)(void *arg, bool again);
+    /* A call was refused for its token; tool_batch_token is awaited. Once a call: what a fresh
+     * token is refused as well is the datasource's own 401, which Perses passes on. */
+    void (*on_refused)(void *arg);
 };
 enum tool_batch_call_state { TOOL_BATCH_RUNNING, TOOL_BATCH_REFUSED, TOOL_BATCH_ANSWERED };
 struct tool_batch_call {

@@ -586,14 +586,11 @@ static void on_tool_result(void *arg, unsigned index)
     turn_tell(t, (struct agent_fact){.kind = FACT_TOOLED, .invalid = invalid});
 }
 
-static void on_tool_refused(void *arg, bool again)
+static void on_tool_refused(void *arg)
 {
     struct turn *t = arg;
     MAGIC_CHECK(t, TURN_MAGIC);
-    if (again)
-        fail(t, ERR_TOKEN_EXPIRED, false, NULL);
-    else
-        ask_token(t);
+    ask_token(t);
 }
 
 void turn_start_tools(struct turn *t)

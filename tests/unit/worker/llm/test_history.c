@@ -108,6 +108,33 @@ static void teach(const struct lesson *l)
     }
 }
 
+static void numbers_that_are_no_limit_teach_none(void **state)
+{
+    static const struct lesson rows[] = {
+        /* the least that goes, the error's code, a person's words */
+        {API_CHAT,
+         "{\"error\":{\"message\":\"`max_tokens` must be greater than `thinking.budget_tokens`, "
+         "which is 1024\",\"code\":400}}",
+         "{\"max_tokens\":4096}", NULL},
+        {API_CHAT,
+         "{\"error\":{\"message\":\"Invalid value for 'messages[1].content' (see also "
+         "max_tokens).\",\"code\":400,\"status\": \"422\"}}",
+         "{\"max_tokens\":4096}", NULL},
+        {API_CHAT,
+         "{\"message\":\"Error code: 400 - max_tokens: Input should be a valid integer "
+         "[type=int_type, input_value='please set max_tokens to 17', input_type=str]\"}",
+         "{\"max_tokens\":4096}", NULL},
+        {API_CHAT,
+         "{\"detail\":[{\"type\":\"less_than_equal\",\"loc\":[\"body\",\"max_tokens\"],"
+         "\"msg\":\"Input should be less than or equal to 2048\",\"input\":3000,"
+         "\"ctx\":{\"le\":2048}}]}",
+         "{\"max_tokens\":4096}", "{\"max_tokens\":2048}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        teach(&rows[i]);
+}
+
 static void refusals_teach_what_to_leave_out(void **state)
 {
     static const struct lesson rows[] = {
@@ -258,6 +285,7 @@ int main(void)
         cmocka_unit_test(ids_are_what_the_api_takes_the_same_each_time_and_no_two_alike),
         cmocka_unit_test(thoughts_are_the_models_own_only_at_the_same_place),
         cmocka_unit_test(refusals_teach_what_to_leave_out),
+        cmocka_unit_test(numbers_that_are_no_limit_teach_none),
         cmocka_unit_test(thoughts_in_parts_that_a_server_refuses_are_not_sent_to_it_again),
         cmocka_unit_test(a_content_of_null_that_a_server_refuses_is_an_empty_text),
     };

@@ -321,10 +321,10 @@ static void refused_token_is_asked_for_and_the_call_run_again(void **state)
     settle();
     expect("tool look {} token=T2\ntool look {} token=T2\n");
     tooled(2, "one", false);
-    tooled(3, "", true); /* the fresh one, too */
-    assert_non_null(strstr(w.trace, "seal failed"));
-    answer(&w.write, ERR_NONE);
-    assert_non_null(strstr(w.trace, "! error=The sign-in to Perses expired"));
+    tooled(3, "refused", true); /* the fresh one, too: the datasource's own 401 */
+    assert_null(strstr(w.trace, "NEED_TOKEN"));
+    assert_null(strstr(w.trace, "seal failed"));
+    assert_non_null(strstr(w.trace, "refused"));
 }
 
 /* Of a model that is a datasource of Perses. */
