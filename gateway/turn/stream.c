@@ -208,7 +208,8 @@ static void give_up(struct follower *f, enum err err)
  * is lost, or the client made it up. Has it been so for too long? */
 static bool is_ahead(struct follower *f, const struct store_answer *a, int64_t now_ms)
 {
-    if (!a->suspect && event_at_cmp(f->follow.cursor, a->turn.last) <= 0) {
+    bool goes_past = a->turn.epoch > f->follow.cursor.epoch; /* whatever was not stored of it */
+    if (!a->suspect && (goes_past || event_at_cmp(f->follow.cursor, a->turn.last) <= 0)) {
         f->ahead_ms = 0;
         return false;
     }

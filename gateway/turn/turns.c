@@ -120,8 +120,7 @@ static void release(struct turn *t)
 
 static void on_follower_left(struct followed *live) { release(list_of(live, struct turn, live)); }
 
-/* A turn may not be freed in the middle of what moved it. It is looked up again, since a follower
- * that left may have freed it. */
+/* Not freed in the middle of what moved it; looked up again: a follower that left may have. */
 struct pending_release {
     struct gateway *gateway;
     struct id turn;
@@ -205,8 +204,7 @@ static void on_send(void *arg, struct dispatch_turn *entry, struct frame_TURN *o
              id_log(t->live.session), t->epoch);
 }
 
-/* The turn that this worker runs for us under that epoch; NULL: it was taken from it, what it says
- * of it no longer counts. */
+/* What this worker runs for us under that epoch; NULL: it was taken from it, its word is void. */
 static struct turn *running(struct gateway *g, const struct dispatch_worker *from, struct id turn,
                             uint32_t epoch)
 {
@@ -239,8 +237,7 @@ static void on_told(struct followed *live, const struct store_turn *told)
     turns_told(list_of(live, struct turn, live), told);
 }
 
-/* False: it is not new. A message of the link that was lost is asked for again: the worker has what
- * is not stored. */
+/* False: not new. What the link lost is asked for again: the worker has what is not stored. */
 static bool add_event(struct turn *t, struct dispatch_worker *from, const struct frame_EVENT *e)
 {
     struct tail *tail = &t->live.tail;
@@ -444,8 +441,7 @@ static void queue_first(struct turn *t, const struct store_turn *taken)
 {
     struct gateway *g = t->gateway;
     const struct chunk *last = tail_last(&t->live.tail);
-    /* Events were stored that never reached us: followers read them there first; or some were lost,
-     * which they learn there. */
+    /* Followers read in the store what never reached us, and learn there what was lost. */
     if (!last || event_at_cmp(taken->last, last->at) > 0 || t->lost ||
         taken->loss_epoch == taken->epoch)
         tail_reset(&t->live.tail);
@@ -468,7 +464,7 @@ static void on_claimed(void *arg, enum err err, const struct store_answer *a)
         t->held_ms = loop_now_ms(g->loop) + CLAIM_AGAIN_MS; /* turns_tick asks again */
         return;
     }
-    if (err != ERR_NONE) { /* another has it, or it is over: it may have killed too many */
+    if (err != ERR_NONE || turn_state_over(a->turn.state)) { /* another has it, or it is over */
         log_info("turn.left", "turn=%s epoch=%u code=%s", traced_log(t->live.turn), t->epoch,
                  err_word(err));
         if (err == ERR_WORKER_LOST) {
@@ -476,6 +472,11 @@ static void on_claimed(void *arg, enum err err, const struct store_answer *a)
             audit_turn_given_up(str_of(t->live.owner), t->live.session, t->live.turn, err);
         }
         leave_to_store(t);
+        return;
+    }
+    if (a->turn.cancel) { /* of a worker that died before it could end it */
+        t->store_call = store_turn_fail(g->store, t->live.session, t->live.turn, a->turn.epoch,
+                                        ERR_CANCELLED, on_claimed, t);
         return;
     }
     queue_first(t, &a->turn);

@@ -1,5 +1,6 @@
 """A turn is live at any gateway: at one that does not drive it, its events come from its worker."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -310,6 +311,42 @@ def seq_of(stream: Stream) -> int:
 
 
 @by_the_clock
+def test_who_followed_a_dead_worker_elsewhere_waits_as_the_others_do(bare: Stack) -> None:
+    """What it has seen live was not stored, and its turn is queued under the next epoch for longer than a lease."""
+    bare.start(gateways=2, workers=1, gateway_env={"PERSAI_LEASE": "2s"}, worker_env={**NOT_STORED, "PERSAI_LEASE": "2s"})
+    here, there = bare.client(gateway=0), bare.client(gateway=1)
+    gate = Gate()
+    bare.model.when("far", Attempts(["one ", "two ", gate], ["all of it"]))
+    session = here.session()
+    turn = here.start(session, "far")
+    live = there.events(session, turn)
+    live.wait_text("one two ")
+    bare.workers[0].process.kill()
+    back = there.events(session, turn, after=live.last_id)
+    assert not live.ended.wait(16) and not back.ended.is_set(), (live.parser.given_up, back.parser.given_up)
+    bare.workers[0].start()
+    log = live.finish()
+    assert log.answer() == "all of it" and back.finish() == Log(e for e in log if e.epoch > 1)
+
+
+@pytest.mark.parametrize("gateway", [0, 1])
+def test_a_cancel_that_its_worker_did_not_live_to_hear(bare: Stack, gateway: int) -> None:
+    """It was accepted while the worker still held the turn: no other worker is needed to end it."""
+    stack, here, there = two(bare)
+    stack.model.when("far", ["one ", Gate()])
+    session = here.session()
+    turn = here.start(session, "far")
+    streams = [one.events(session, turn) for one in (here, there)]
+    for stream in streams:
+        stream.wait_text("one ")
+    stack.workers[0].process.signal(signal.SIGSTOP)
+    assert (here, there)[gateway].post(f"/session/{session}/turn/{turn}/cancel").status == 202
+    stack.workers[0].process.kill()
+    for stream in streams:
+        assert stream.finish().types()[-1] == "turn_cancelled"
+    assert here.get(f"/session/{session}").json()["turn"] is None
+
+
 def test_a_cancel_at_any_gateway_is_seen_at_once(bare: Stack) -> None:
     stack, here, there = two(bare)
     waits = []
