@@ -179,7 +179,7 @@ static bool take_datasource(struct call *c, const json_t *arguments)
     const json_t *datasource = given(arguments, "datasource");
     struct str named = json_text(datasource);
     scoped_buf(path, PATH_BYTES_MAX);
-    if (datasource && !json_is_string(datasource) && !json_is_null(datasource)) {
+    if (datasource && !json_is_string(datasource)) {
         mcp_refuse_tool(c, "datasource must be a string");
         return false;
     }

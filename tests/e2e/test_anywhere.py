@@ -310,7 +310,6 @@ def seq_of(stream: Stream) -> int:
     return int((stream.last_id or "0-0").split("-")[1])
 
 
-@by_the_clock
 def test_who_followed_a_dead_worker_elsewhere_waits_as_the_others_do(bare: Stack) -> None:
     """What it has seen live was not stored, and its turn is queued under the next epoch for longer than a lease."""
     bare.start(gateways=2, workers=1, gateway_env={"PERSAI_LEASE": "2s"}, worker_env={**NOT_STORED, "PERSAI_LEASE": "2s"})
@@ -347,6 +346,7 @@ def test_a_cancel_that_its_worker_did_not_live_to_hear(bare: Stack, gateway: int
     assert here.get(f"/session/{session}").json()["turn"] is None
 
 
+@by_the_clock
 def test_a_cancel_at_any_gateway_is_seen_at_once(bare: Stack) -> None:
     stack, here, there = two(bare)
     waits = []
