@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "gateway/api/callers.h"
 #include "proto/store/store.h"
+#include "proto/time_range.h"
 
 enum { CALL_MAGIC = 0x43414c4c };
 
@@ -264,6 +265,21 @@ bool call_message(struct call *c, const char *key, uint32_t *out)
         call_fail(c, ERR_INVALID, sentence);
     }
     return n != 0;
+}
+
+bool call_range(struct call *c)
+{
+    const json_t *context = json_object_get(c->body, "context");
+    struct str zone = json_text(json_object_get(context, "timezone"));
+    struct time_range range;
+    char sentence[256];
+    const char *fault =
+        time_range_read(json_object_get(context, "time_range"), zone, loop_wall_ms(), &range);
+    if (!fault)
+        return true;
+    snprintf(sentence, sizeof(sentence), "context.%s", fault);
+    call_fail(c, ERR_INVALID, sentence);
+    return false;
 }
 
 bool call_person_has_room(struct call *c, uint64_t bytes)

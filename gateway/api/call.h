@@ -88,6 +88,8 @@ bool call_text(struct call *c, const char *key, size_t max, struct str *out);
 /* A message's id in the body: as GET /session gives it, or a number. False: it is none, the call
  * was failed with 422. */
 bool call_message(struct call *c, const char *key, uint32_t *out);
+/* Can the time range of the body's context be read? False: no, the call was failed with 422. */
+bool call_range(struct call *c);
 /* One person's bodies, what is read from them and what their streams keep are a quarter of what all
  * may hold: else who sends or reads slowly would have all. False: the call was failed with 429. */
 bool call_person_has_room(struct call *c, uint64_t bytes);

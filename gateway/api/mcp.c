@@ -12,6 +12,7 @@
 #include "gateway/api/openapi.h"
 #include "gateway/turn/broker.h"
 #include "proto/store/session.h"
+#include "proto/time_range.h"
 
 enum { PATH_BYTES_MAX = 1024, ARGUMENTS_BYTES_MAX = 64 << 10 };
 
@@ -267,8 +268,11 @@ static bool take_ask(struct call *c, const json_t *arguments)
     if (!fault && range) {
         json_auto_t *turn =
             json_pack("{s:s,s:{s:O}}", "message", "?", "context", "time_range", range);
+        struct time_range read;
         if (!openapi_body_fits("turns_post", turn, &why))
             fault = buf_cstr(&why);
+        else
+            fault = time_range_read(range, STR(""), loop_wall_ms(), &read);
         mcp_of(c)->context = json_dumps(json_object_get(turn, "context"), JSON_COMPACT);
     }
     if (fault)

@@ -252,6 +252,8 @@ static void on_settings_read(void *arg, enum err err, const struct store_answer 
 
 void api_sessions_patch(struct call *c)
 {
+    if (!call_range(c))
+        return;
     c->store_call =
         store_session_get(c->gateway->store, str_of(c->user), c->session, on_settings_read, c);
 }

@@ -74,6 +74,8 @@ static bool take_context(struct call *c, struct question *q)
                   "context.datasources must be at most 16 paths of Perses's datasource proxy");
         return false;
     }
+    if (!call_range(c))
+        return false;
     q->context = json_dumps(context, JSON_COMPACT);
     if (!q->context || strlen(q->context) > ASKING_CONTEXT_MAX) {
         call_fail(c, ERR_TOO_LARGE, "context is larger than 64 KiB");

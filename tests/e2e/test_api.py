@@ -289,6 +289,32 @@ def test_turn_context_reaches_the_model(stack: Stack) -> None:
     assert year in json.dumps(second["messages"]), "the present time is not in the prompt"
 
 
+@pytest.mark.parametrize("chosen,words", [
+    ({"duration": "3 hours"}, "duration must be"), ({"duration": "-1h"}, "duration must be"),
+    ({"start": "yesterday", "end": "now"}, "start must be"), ({"end": "now"}, "needs start"),
+    ({"start": "now", "end": "now-1h"}, "start must be before"), ({"from": "now-1h"}, "needs start")])
+def test_a_range_that_can_not_be_read_is_refused(shared: Stack, chosen: dict, words: str) -> None:
+    """Never another one in its place: neither of a question nor of what its conversation has pinned."""
+    alice = shared.client()
+    session = alice.session()
+    asked = alice.post(alice.turn_path(session), {"message": "x", "context": {"time_range": chosen}})
+    pinned = alice.request("PATCH", f"/session/{session}", {"context": {"time_range": chosen}})
+    for answer in (asked, pinned):
+        assert answer.status == 422 and words in answer.json()["detail"]["response"], answer
+    assert alice.messages(session) == []
+
+
+@pytest.mark.parametrize("chosen", [{"start": "now-3h", "end": "now"}, {"start": "now-3h"}, {"duration": "3h", "end": "now"}])
+def test_a_range_from_now_is_the_one_that_is_asked_for(shared: Stack, chosen: dict) -> None:
+    alice = shared.client()
+    shared.model.when("three hours of it", ["They are all up."])
+    before = time.time()
+    alice.ask(alice.session(), "three hours of it", context={"time_range": chosen, "timezone": "UTC"})
+    prompt = json.dumps(shared.model.chats("three hours of it")[-1]["messages"])
+    hours = {time.strftime("%Y-%m-%d %H:%M", time.gmtime(t - 3 * 3600)) for t in (before, time.time())}
+    assert any(hour in prompt for hour in hours), (hours, prompt[-2000:])
+
+
 @pytest.mark.parametrize("body,status", [
     (b"{", 400), (b"", 400), (b"[]", 422), (b'"text"', 422), (b'{"message":7}', 422), (b"{}", 422),
     (b'{"message":""}', 422), (b'{"message":"a","context":7}', 422), (b'{"message":"a","context":{"time_range":5}}', 422),

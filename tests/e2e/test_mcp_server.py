@@ -136,6 +136,8 @@ def test_what_a_call_lacks_is_for_its_model_to_read(stack: Stack) -> None:
                              ({"question": "q", "datasource": "../x"}, "datasource path"),
                              ({"question": "q", "datasource": ["loki"]}, "datasource must be a string"),
                              ({"question": "q", "time_range": {"start": []}}, "time_range"),
+                             ({"question": "q", "time_range": {"duration": "3 hours"}}, "time_range.duration must be"),
+                             ({"question": "q", "time_range": {"end": "now"}}, "time_range needs start"),
                              ({"question": " "}, "question must be")):
         async def work(client: McpClient, arguments: dict = arguments) -> Any:
             return await client.call_tool("ask", arguments)

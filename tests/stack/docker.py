@@ -166,8 +166,18 @@ class Compose:
                               env={**self.env, **settings}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               stdin=subprocess.DEVNULL, timeout=seconds, check=False)
         text = done.stdout.decode(errors="replace")
-        assert not check or done.returncode == 0, f"compose {' '.join(args)}: {done.returncode}\n{text[-3000:]}"
+        # What went wrong first: the rest tells each container.
+        wrong = "\n".join(line for line in text.splitlines() if "error" in line.lower())
+        assert not check or done.returncode == 0, f"compose {' '.join(args)}: {done.returncode}\n{wrong[:800]}\n{text[-3000:]}"
         return text
+
+    def down(self, seconds: int) -> None:
+        """Stops and removes the containers. An engine that is busy may give up on one of them; who meets that says it again."""
+        try:
+            self.run("down", "-t", str(seconds))
+        except AssertionError as failed:
+            note(f"once more: {failed}")
+            self.run("down", "-t", str(seconds))
 
     def inspect(self, container: str, what: str) -> str:
         return self.engine.run("inspect", "-f", what, container)

@@ -211,7 +211,7 @@ def test_a_conversation_survives_the_restart_of_everything(stack: Stack) -> None
     demo = stack.sign_in("demo")
     session = demo.session()
     answer = demo.follow(session, demo.start(session, "Which targets are up?")).answer()
-    stack.compose.run("down", "-t", "20")
+    stack.compose.down(20)
     stack.compose.run("up", "-d")
     until("Perses answers", lambda: answers(stack.url))
     demo = stack.sign_in("demo")

@@ -4,9 +4,9 @@
 #include <string.h>
 #include "common/check.h"
 #include "common/json.h"
+#include "common/zone.h"
 #include "worker/llm/instructions.h"
 #include "worker/turn/alert.h"
-#include "worker/zone.h"
 
 enum {
     SYSTEM_BYTES_MAX = 64 << 10,

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/buf.h"
-#include "worker/zone.h"
+#include "common/zone.h"
 
 enum calendar_unit {
     CALENDAR_MINUTE,

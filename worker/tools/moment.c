@@ -8,10 +8,10 @@
 #include "common/duration.h"
 #include "common/json.h"
 #include "common/utc.h"
+#include "common/zone.h"
 #include "worker/tools/calendar.h"
 #include "worker/tools/sax.h"
 #include "worker/tools/when.h"
-#include "worker/zone.h"
 
 static const int64_t day_ms = 86400000;
 static const int64_t duration_ms_max = 100 * 365 * (int64_t)86400000;

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/buf.h"
-#include "worker/zone.h"
+#include "common/zone.h"
 
 /* From 1970 to 9999. remark: what is to be said of a local time; may be NULL. */
 bool moment_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 #include "common/check.h"
+#include "common/zone.h"
 #include "worker/tools/calendar.h"
-#include "worker/zone.h"
 
 enum { WORDS_MAX = 10, WEEK = 7, SATURDAY = 6 };
 static const int64_t day_ms = 86400000;

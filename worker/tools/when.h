@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/buf.h"
-#include "worker/zone.h"
+#include "common/zone.h"
 
 bool when_parse(struct str text, int64_t now_ms, struct str zone, int64_t *unix_ms,
                 enum zone_remark *remark);

@@ -2,8 +2,8 @@
 
 #include "common/check.h"
 #include "common/json.h"
+#include "common/zone.h"
 #include "worker/tools/text.h"
-#include "worker/zone.h"
 
 enum {
     NAME_SHOWN = 128,

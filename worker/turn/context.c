@@ -5,21 +5,16 @@
 #include <string.h>
 #include <jansson.h>
 #include "common/check.h"
-#include "common/duration.h"
 #include "common/json.h"
+#include "common/zone.h"
 #include "proto/path.h"
+#include "proto/time_range.h"
 #include "worker/turn/alert.h"
-#include "worker/zone.h"
 
-static void read_range(struct turn_context *s, const json_t *range, int64_t now_ms);
-static bool read_time(const struct turn_context *s, const json_t *v, int64_t *ms);
 static void add_datasource(struct turn_context *s, struct str path);
 static char *read_about(const json_t *context);
 static char *name_of(const json_t *object, const char *key);
 static void read_alert(struct turn_context *s, const json_t *alert, int64_t now_ms);
-
-static const int64_t time_ms_max = 253402300799000; /* the year 9999 */
-static const int64_t duration_ms_max = 100 * 365 * (int64_t)86400000;
 
 void turn_context_read(struct turn_context *s, struct str context, struct str datasource_path,
                        int64_t now_ms)
@@ -34,7 +29,10 @@ void turn_context_read(struct turn_context *s, struct str context, struct str da
     struct str zone = json_text(json_object_get(root, "timezone"));
     if (zone_named(zone))
         s->timezone = xstrndup(zone.at, zone.len);
-    read_range(s, json_object_get(root, "time_range"), now_ms);
+    struct time_range range; /* what can't be read, the gateway has refused */
+    time_range_read(json_object_get(root, "time_range"), str_of(s->timezone), now_ms, &range);
+    s->range_start_ms = range.start_ms;
+    s->range_end_ms = range.end_ms;
     size_t i;
     const json_t *path;
     json_array_foreach(json_object_get(root, "datasources"), i, path)
@@ -77,31 +75,6 @@ static void add_datasource(struct turn_context *s, struct str path)
             return;
     s->datasources = xrealloc(s->datasources, (s->datasource_count + 1) * sizeof(*s->datasources));
     s->datasources[s->datasource_count++] = xstrndup(path.at, path.len);
-}
-
-static void read_range(struct turn_context *s, const json_t *range, int64_t now_ms)
-{
-    int64_t start, end, length;
-    struct str duration = json_text(json_object_get(range, "duration"));
-    if (duration.len == 0)
-        duration = json_text(json_object_get(range, "pastDuration")); /* Perses's own word for it */
-    if (duration_parse(duration, &length) && length > 0 && length <= duration_ms_max) {
-        s->range_start_ms = length < now_ms ? now_ms - length : 0;
-        s->range_end_ms = now_ms;
-    } else if (read_time(s, json_object_get(range, "start"), &start) &&
-               read_time(s, json_object_get(range, "end"), &end) && start < end) {
-        s->range_start_ms = start;
-        s->range_end_ms = end;
-    }
-}
-
-static bool read_time(const struct turn_context *s, const json_t *v, int64_t *ms)
-{
-    if (json_is_integer(v)) {
-        *ms = json_integer_value(v);
-        return *ms > 0 && *ms <= time_ms_max;
-    }
-    return zone_parse(json_text(v), str_of(s->timezone), ms, NULL) && *ms > 0 && *ms <= time_ms_max;
 }
 
 /* As many of the first panels or notes as there is room for; how many were not taken. */

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "common/zone.h"
 #include "worker/llm/prompt.h"
-#include "worker/zone.h"
 
 #define NOW INT64_C(1795428764000) /* 2026-11-23 10:12:44 UTC */
 #define DS "/proxy/globaldatasources/prom"

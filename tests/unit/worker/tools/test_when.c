@@ -175,6 +175,26 @@ static void what_is_no_time_is_none(void **state)
         expect(none[i], "", "");
 }
 
+static void a_number_may_be_a_date(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"20261128", "2026-11-27T23:00:00Z"},   {"2026", "2025-12-31T23:00:00Z"},
+        {"1700000000", "2023-11-14T22:13:20Z"}, {"1700000000000", "2023-11-14T22:13:20Z"},
+        {"0", "1970-01-01T00:00:00Z"},          {"99999999", "1973-03-03T09:46:39Z"},
+        {"1e9", "2001-09-09T01:46:40Z"},        {"20261328", "1970-08-23T12:08:48Z"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t ms = -1;
+        scoped_buf(b, 64);
+        assert_true(moment_parse(str_of(cases[i][0]), 0, STR("Europe/Berlin"), &ms, NULL));
+        moment_rfc3339(&b, ms);
+        assert_string_equal(buf_cstr(&b), cases[i][1]);
+    }
+    int64_t ms;
+    assert_false(moment_parse(STR("20260230"), 0, STR(""), &ms, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +203,7 @@ int main(void)
         cmocka_unit_test(dates_are_read_as_they_are_said),
         cmocka_unit_test(now_is_rounded_as_dashboards_do),
         cmocka_unit_test(what_is_no_time_is_none),
+        cmocka_unit_test(a_number_may_be_a_date),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* worker/zone.h: times as the people of a time zone read and write them (tzdata's zones).
+/* common/zone.h: times as the people of a time zone read and write them (tzdata's zones).
  *
  * One thread only: the zone in use is the process's TZ for the length of a call. */
 #ifndef WORKER_ZONE_H

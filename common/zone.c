@@ -1,4 +1,4 @@
-#include "worker/zone.h"
+#include "common/zone.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -276,7 +276,7 @@ static bool find(struct str name, char found[static ZONE_NAME_MAX + 1])
         const char *former, *now;
     } links[] = {
 #define ZONE_LINK(former, now) {former, now},
-#include "worker/zones.def"
+#include "common/zones.def"
 #undef ZONE_LINK
     };
     snprintf(found, ZONE_NAME_MAX + 1, "%.*s", (int)name.len, name.at);
