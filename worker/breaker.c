@@ -24,8 +24,25 @@ static void open_for_longer(struct breaker *b, int64_t now_ms)
 
 void breaker_succeeded(struct breaker *b) { *b = (struct breaker){.state = BREAKER_CLOSED}; }
 
-void breaker_failed(struct breaker *b, int64_t now_ms)
+uint64_t breaker_owner(struct str name) { return str_hash(STR_HASH_NONE, name) | 1; }
+
+bool breaker_is_against(const struct breaker *b, uint64_t owner)
 {
+    return b->state != BREAKER_CLOSED && (b->blamed == 0 || b->blamed == owner);
+}
+
+void breaker_failed(struct breaker *b, uint64_t owner, int64_t now_ms)
+{
+    if (b->state == BREAKER_CLOSED && b->failures == 0) {
+        b->blamed = owner;
+    } else if (b->blamed != 0 && b->blamed != owner) {
+        b->blamed = 0;
+        if (b->open_ms > BREAKER_OPEN_MS) { /* that long for one owner's failures */
+            b->open_ms = 0;
+            open_for_longer(b, now_ms);
+            return;
+        }
+    }
     switch (b->state) {
     case BREAKER_CLOSED:
         if (++b->failures >= BREAKER_FAILURES)
@@ -39,9 +56,9 @@ void breaker_failed(struct breaker *b, int64_t now_ms)
     }
 }
 
-int64_t breaker_wait_ms(struct breaker *b, int64_t now_ms)
+int64_t breaker_wait_ms(struct breaker *b, uint64_t owner, int64_t now_ms)
 {
-    if (b->state == BREAKER_CLOSED)
+    if (!breaker_is_against(b, owner))
         return 0;
     if (now_ms < b->until_ms)
         return b->until_ms - now_ms;

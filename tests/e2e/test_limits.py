@@ -62,6 +62,22 @@ def test_who_is_refused_takes_the_model_from_nobody(bare: Stack, tmp_path: Path,
         assert len(bare.model.chats("hello from bob")) == 1 and not other.chats("hello from bob")
 
 
+def test_whose_questions_break_a_model_has_it_taken_alone(bare: Stack, tmp_path: Path) -> None:
+    """Who asks what makes a provider fail is kept from it for a while, and nobody else."""
+    with Model() as other:
+        bare.start(worker_env={"PERSAI_MODEL_BACKOFF": "1ms", **models(
+            tmp_path, usual(bare, fallbacks=["other"]), usual(bare, name="other", base_url=other.base_url))})
+        bare.model.when("break it", [Status(500)])
+        alice, bob = bare.client(), bare.client("bob")
+        for _ in range(6):
+            alice.ask(alice.session(), "break it")
+        before = len(bare.model.chats("break it"))
+        alice.ask(alice.session(), "break it")
+        assert len(bare.model.chats("break it")) == before, "it was not left alone"
+        bob.ask(bob.session(), "hello from bob")
+        assert len(bare.model.chats("hello from bob")) == 1 and not other.chats("hello from bob")
+
+
 def test_what_the_deployment_used_today_is_counted_by_every_worker(bare: Stack) -> None:
     stack = bare.start(workers=2, worker_env={"PERSAI_DEPLOYMENT_TOKENS": "100000"})
     alice = stack.client()

@@ -61,11 +61,11 @@ struct llm_call {
     struct llm_trace trace;
     struct secret *token;
     struct llm_quota quota;
-    uint64_t prompt_tokens, output_tokens_max;
-    struct usage used; /* by tries that are over */
-    int64_t line_ms;   /* since when it waits for the key; 0: it does not */
-    int64_t told_ms;   /* until when it waits, as was told; 0: nothing was */
-    int64_t asked_ms;  /* not before, as the provider said; 0: it said nothing */
+    uint64_t prompt_tokens, output_tokens_max, owner; /* owner: as the breaker takes him */
+    struct usage used;                                /* by tries that are over */
+    int64_t line_ms;  /* since when it waits for the key; 0: it does not */
+    int64_t told_ms;  /* until when it waits, as was told; 0: nothing was */
+    int64_t asked_ms; /* not before, as the provider said; 0: it said nothing */
     bool has_fallback, json_tools;
     bool again;       /* it was at the provider before, in this attempt or in one before */
     unsigned learned; /* requests that were mended as the server's refusal said */
@@ -155,6 +155,7 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     c->step = r->step;
     c->token = r->token && r->model->by_perses ? secret_ref(r->token) : NULL;
     c->has_fallback = r->has_fallback;
+    c->owner = breaker_owner(r->owner);
     c->again = r->attempts_before > 0;
     c->prompt_tokens = r->prompt->tokens;
     c->output_tokens_max = llm_output_max(r);
@@ -331,7 +332,7 @@ static void begin_try(struct llm_call *c)
     const struct llm_config *config = &c->llm->config;
     loop_timer_stop(c->timer);
     c->tries++;
-    int64_t wait_ms = breaker_wait_ms(breaker_of(c), loop_now_ms(config->loop));
+    int64_t wait_ms = breaker_wait_ms(breaker_of(c), c->owner, loop_now_ms(config->loop));
     if (wait_ms > 0 && (c->has_fallback || c->tries >= config->tries_max)) {
         fail_soon(c, reply_fail(&c->reply, ERR_MODEL_UNAVAILABLE, false,
                                 "The model's provider has not answered for a while; it is asked "
@@ -407,7 +408,7 @@ static void note_end(struct llm_call *c, enum err err, int64_t block_ms)
     if (reply_came(r, err) || (answered && c->http_status != 200))
         breaker_succeeded(breaker_of(c)); /* it is there, even if it refuses */
     else if (err != ERR_CANCELLED)
-        breaker_failed(breaker_of(c), loop_now_ms(c->llm->config.loop));
+        breaker_failed(breaker_of(c), c->owner, loop_now_ms(c->llm->config.loop));
     bool spent = c->http_status == 200 || err == ERR_CANCELLED;
     struct usage used = try_used(c, spent);
     usage_add(&c->used, &used);

@@ -13,13 +13,13 @@ struct asker {
     struct rounds_owner of; /* its line: of tickets that wait */
     struct list node;
     char *owner;
+    uint64_t who; /* for the breaker */
 };
 struct lane {
     struct list node, going; /* going: tickets */
     char *name;
     uint32_t runs, goes;
     struct breaker breaker;
-    char *blamed; /* the only owner whose calls were silent; NULL: several */
 };
 struct line {
     struct list askers, lanes;
@@ -48,7 +48,6 @@ static void lane_free(struct lane *lane)
 {
     list_remove(&lane->node);
     free(lane->name);
-    free(lane->blamed);
     free(lane);
 }
 
@@ -86,18 +85,18 @@ bool line_join(struct line *l, struct line_ticket *t, const char *owner, const c
 static bool closed(const struct line_ticket *t, int64_t now_ms)
 {
     const struct lane *lane = t->lane;
-    return lane && lane->breaker.state != BREAKER_CLOSED && now_ms < lane->breaker.until_ms &&
-           (!lane->blamed || strcmp(lane->blamed, t->asker->owner) == 0);
+    return lane && breaker_is_against(&lane->breaker, t->asker->who) &&
+           now_ms < lane->breaker.until_ms;
 }
 
 /* For how long; 0: it goes, as the probe of a lane whose time is up. */
 static int64_t closed_ms(struct line_ticket *t, int64_t now_ms)
 {
     struct lane *lane = t->lane;
-    if (!lane || (lane->blamed && strcmp(lane->blamed, t->asker->owner) != 0))
+    if (!lane || !breaker_is_against(&lane->breaker, t->asker->who))
         return 0;
-    int64_t wait_ms = breaker_wait_ms(&lane->breaker, now_ms);
-    t->probe = wait_ms == 0 && lane->breaker.state == BREAKER_PROBE;
+    int64_t wait_ms = breaker_wait_ms(&lane->breaker, t->asker->who, now_ms);
+    t->probe = wait_ms == 0;
     return wait_ms;
 }
 
@@ -150,29 +149,17 @@ void line_leave(struct line *l, struct line_ticket *t, int64_t now_ms)
     tidy(l, a, lane);
 }
 
-/* Whose calls go in this lane, where that is one owner. */
-static const char *only_owner(const struct lane *lane)
+/* Whose calls go in this lane, where that is one owner; else 0. */
+static uint64_t only_owner(const struct lane *lane)
 {
-    const char *owner = NULL;
+    uint64_t owner = 0;
     list_each (&lane->going, node, tmp) {
-        const char *other = list_of(node, struct line_ticket, node)->asker->owner;
-        if (owner && strcmp(owner, other) != 0)
-            return NULL;
+        uint64_t other = list_of(node, struct line_ticket, node)->asker->who;
+        if (owner != 0 && owner != other)
+            return 0;
         owner = other;
     }
     return owner;
-}
-
-static void blame(struct lane *lane)
-{
-    const char *owner = only_owner(lane);
-    bool first = lane->breaker.state == BREAKER_CLOSED && lane->breaker.failures == 0;
-    if (first)
-        lane->blamed = owner ? xstrdup(owner) : NULL;
-    else if (lane->blamed && (!owner || strcmp(owner, lane->blamed) != 0)) {
-        free(lane->blamed);
-        lane->blamed = NULL;
-    }
 }
 
 void line_heard(struct line *l, const char *name, bool answered, int64_t now_ms)
@@ -182,13 +169,10 @@ void line_heard(struct line *l, const char *name, bool answered, int64_t now_ms)
         return; /* nobody waits for it any more */
     if (answered) {
         breaker_succeeded(&lane->breaker);
-        free(lane->blamed);
-        lane->blamed = NULL;
         return;
     }
-    blame(lane);
     enum breaker_state before = lane->breaker.state;
-    breaker_failed(&lane->breaker, now_ms);
+    breaker_failed(&lane->breaker, only_owner(lane), now_ms);
     if (lane->breaker.state == BREAKER_OPEN && before != BREAKER_OPEN)
         log_warn("tools.silent", "datasource=%s left_alone_ms=%lld", log_text(str_of(name)),
                  (long long)lane->breaker.open_ms);
@@ -203,6 +187,7 @@ static struct asker *asker_of(struct line *l, const char *owner)
     }
     struct asker *a = xcalloc(1, sizeof(*a));
     a->owner = xstrdup(owner);
+    a->who = breaker_owner(str_of(owner));
     rounds_owner_init(&a->of);
     list_init(&a->node);
     list_push(&l->askers, &a->node);
