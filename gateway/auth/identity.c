@@ -459,6 +459,17 @@ uint64_t identity_check(struct identity *i, const struct secret *access,
     return list_empty(&k->waiters) ? 0 : id;
 }
 
+uint64_t identity_check_anew(struct identity *i, const struct secret *access, identity_fn *fn,
+                             void *arg)
+{
+    unsigned char hash[32];
+    secret_hash(secret_reveal(access), hash);
+    struct known *k = map_get(i->tokens, (struct str){(char *)hash, sizeof(hash)});
+    if (k)
+        k->until_ms = 0;
+    return identity_check(i, access, NULL, fn, arg);
+}
+
 static void on_refreshed(void *arg, const struct fetch_result *r)
 {
     struct refresh *f = arg;

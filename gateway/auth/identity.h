@@ -50,6 +50,9 @@ void identity_free(struct identity *i);
 typedef void identity_fn(void *arg, enum err err, struct str owner);
 uint64_t identity_check(struct identity *i, const struct secret *access,
                         const struct address *sender, identity_fn *fn, void *arg);
+/* The same on our own account, and Perses is asked whatever it said before. access: not NULL. */
+uint64_t identity_check_anew(struct identity *i, const struct secret *access, identity_fn *fn,
+                             void *arg);
 
 /* A fresh access token (owned by the callee; NULL on error). POST PERSES/api/auth/refresh. */
 typedef void identity_refresh_fn(void *arg, enum err err, struct secret *take_access,

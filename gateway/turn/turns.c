@@ -1,4 +1,4 @@
-#include "gateway/turn/turns.h"
+#include "gateway/turn/turns_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +15,6 @@
 #include "proto/store/turn.h"
 #include "proto/traced.h"
 
-enum {
-    TURN_MAGIC = 0x5455524e,
-    CLAIM_AGAIN_MS = 300, /* the store did not answer a claim */
-};
-
 struct turns {
     struct map *by_id;
     struct list all;       /* first those that await a worker: the janitor passes thousands over */
@@ -35,7 +30,7 @@ static const char *const place_names[] = {
 #undef X
 };
 
-static bool driven(enum turn_place p)
+bool turns_driven(enum turn_place p)
 {
     return p == PLACE_BEGINNING || p == PLACE_QUEUED || p == PLACE_RUNNING || p == PLACE_CLAIMING;
 }
@@ -46,8 +41,7 @@ static void release_later(struct turn *t);
 static void on_follower_left(struct followed *live);
 static void on_told(struct followed *live, const struct store_turn *told);
 
-/* The one way in which a turn's place changes. */
-static void move(struct turn *t, enum turn_place to)
+void turns_move(struct turn *t, enum turn_place to)
 {
     struct turns *all = t->gateway->turns;
     log_debug("turn.place", "turn=%s epoch=%u from=%s to=%s", traced_log(t->live.turn), t->epoch,
@@ -56,13 +50,13 @@ static void move(struct turn *t, enum turn_place to)
         spans_left_queue(&t->spans, t->gateway->otlp);
     if (to == PLACE_QUEUED)
         spans_queued(&t->spans);
-    if (driven(t->place) && !driven(to)) {
+    if (turns_driven(t->place) && !turns_driven(to)) {
         struct turn_facts facts = {t->live.session, t->live.turn, t->epoch};
         spans_end(&t->spans, t->gateway->otlp, &facts, place_names[to]);
         all->driven--;
         dispatch_forget(&t->gateway->dispatch, &t->entry);
         release_later(t);
-    } else if (!driven(t->place) && driven(to)) {
+    } else if (!turns_driven(t->place) && turns_driven(to)) {
         all->driven++;
         feeds_stop(&t->live);
     }
@@ -94,7 +88,7 @@ static struct turn *turn_new(struct gateway *g, struct id session, struct id tur
 static void turn_free(struct turn *t)
 {
     struct gateway *g = t->gateway;
-    if (driven(t->place))
+    if (turns_driven(t->place))
         g->turns->driven--;
     traced_remove(t->live.turn);
     feeds_stop(&t->live);
@@ -113,7 +107,7 @@ static void turn_free(struct turn *t)
 /* It is freed when it is no longer needed. */
 static void release(struct turn *t)
 {
-    if (!driven(t->place) && list_empty(&t->live.followers) && !t->asker.begun &&
+    if (!turns_driven(t->place) && list_empty(&t->live.followers) && !t->asker.begun &&
         t->store_call == 0)
         turn_free(t);
 }
@@ -199,7 +193,7 @@ static void on_send(void *arg, struct dispatch_turn *entry, struct frame_TURN *o
                                .token = t->credentials.access,
                                .heard = t->given_at,
                                .opening = buf_str(&t->gateway->turns->sent)};
-    move(t, PLACE_RUNNING);
+    turns_move(t, PLACE_RUNNING);
     log_info("turn.sent", "turn=%s session=%s epoch=%u", traced_log(t->live.turn),
              id_log(t->live.session), t->epoch);
 }
@@ -223,7 +217,8 @@ static struct turn *fed(struct gateway *g, const struct dispatch_worker *from, s
 
 bool turns_live(const struct turn *t)
 {
-    return driven(t->place) || (t->place == PLACE_FOLLOWED && t->live.feed.state == FEED_LIVE);
+    return turns_driven(t->place) ||
+           (t->place == PLACE_FOLLOWED && t->live.feed.state == FEED_LIVE);
 }
 
 void turns_told(struct turn *t, const struct store_turn *told)
@@ -277,7 +272,7 @@ static void on_event(void *arg, struct dispatch_worker *from, const struct frame
         if (drives)
             metric_add(gateway_metric(METRIC_turns_ended), 1);
         feed_stop(&t->live.feed); /* the worker forgets it */
-        move(t, PLACE_ENDED);
+        turns_move(t, PLACE_ENDED);
     }
     stream_wake(&t->live);
 }
@@ -293,10 +288,9 @@ static void on_following(void *arg, const struct dispatch_worker *from,
     stream_hurry(&t->live);
 }
 
-/* Followers find the rest, and how it ended, in the store. */
-static void leave_to_store(struct turn *t)
+void turns_leave_to_store(struct turn *t)
 {
-    move(t, PLACE_FOLLOWED);
+    turns_move(t, PLACE_FOLLOWED);
     tail_reset(&t->live.tail); /* else who has read it to its end would wait there */
     stream_hurry(&t->live);
 }
@@ -320,7 +314,7 @@ static void on_done(void *arg, const struct dispatch_worker *from, const struct 
             cancels_absent(&g->turns->cancels, broker_name(from), d->turn);
         return;
     }
-    leave_to_store(t); /* its final event would have ended it: that event did not reach us */
+    turns_leave_to_store(t); /* its final event would have ended it: that event did not reach us */
 }
 
 static void on_held(void *arg, enum err err, const struct store_answer *a)
@@ -357,8 +351,6 @@ static void on_news(void *arg, struct id turn)
         stream_hurry(&t->live);
 }
 
-static void claim(struct turn *t, bool died, bool adopted);
-
 /* What the store refuses for good (a seal that is too large, say) would be run without end, with a
  * call of the model each time: it counts as a death. */
 static void on_release(void *arg, struct dispatch_worker *from, const struct frame_RELEASE *r)
@@ -374,7 +366,7 @@ static void on_release(void *arg, struct dispatch_worker *from, const struct fra
     bool full = str_is(r->reason, "full") || str_is(r->reason, "leaving");
     bool away = str_is(r->reason, err_word(ERR_STORE_UNAVAILABLE));
     t->lost = str_is(r->reason, err_word(ERR_HISTORY_LOST));
-    claim(t, !full && !away && !t->lost, false);
+    turns_claim(t, !full && !away && !t->lost, false);
     if (full) /* by other gateways, as its last report could not say: it would go back and forth */
         dispatch_worker_full(from);
 }
@@ -387,7 +379,7 @@ static void on_lost(void *arg, struct dispatch_turn *entry, bool died)
     if (t->place == PLACE_BEGINNING)
         return; /* on_begun finds that the promise is gone */
     log_warn("turn.worker_lost", "turn=%s epoch=%u", traced_log(t->live.turn), t->epoch);
-    claim(t, died, false);
+    turns_claim(t, died, false);
 }
 
 static void on_gone(void *arg, const struct dispatch_worker *worker)
@@ -412,6 +404,19 @@ static void on_refreshed(void *arg, enum err err, struct secret *take_access, in
                      err == ERR_NONE ? t->credentials.access : NULL);
 }
 
+/* A Bearer can't be refreshed. One that Perses still takes goes again: what refused it was the server
+ * behind a datasource, whose 401 Perses passes on. */
+static void on_rechecked(void *arg, enum err err, struct str owner)
+{
+    struct turn *t = arg;
+    MAGIC_CHECK(t, TURN_MAGIC);
+    (void)owner;
+    t->identity_id = 0;
+    if (t->place == PLACE_RUNNING)
+        broker_token(t->entry.worker, t->live.turn, t->epoch,
+                     err == ERR_NONE ? t->credentials.access : NULL);
+}
+
 static void on_need_token(void *arg, struct dispatch_worker *from, const struct frame_NEED_TOKEN *n)
 {
     struct gateway *g = arg;
@@ -420,6 +425,8 @@ static void on_need_token(void *arg, struct dispatch_worker *from, const struct 
         return;
     if (t->credentials.refresh)
         t->identity_id = identity_refresh(g->identity, t->credentials.refresh, on_refreshed, t);
+    else if (t->credentials.access)
+        t->identity_id = identity_check_anew(g->identity, t->credentials.access, on_rechecked, t);
     else
         broker_token(from, t->live.turn, t->epoch, NULL);
 }
@@ -434,135 +441,6 @@ const struct broker_handler turns_of_workers = {.on_send = on_send,
                                                 .on_lost = on_lost,
                                                 .on_gone = on_gone};
 
-/* ---- the next epoch ---- */
-
-/* It is ours under its next epoch. */
-static void queue_first(struct turn *t, const struct store_turn *taken)
-{
-    struct gateway *g = t->gateway;
-    const struct chunk *last = tail_last(&t->live.tail);
-    /* Followers read in the store what never reached us, and learn there what was lost. */
-    if (!last || event_at_cmp(taken->last, last->at) > 0 || t->lost ||
-        taken->loss_epoch == taken->epoch)
-        tail_reset(&t->live.tail);
-    if (t->lost)
-        stream_lost(&t->live, taken->last); /* its worker had stored more than there is */
-    t->lost = false;
-    t->epoch = taken->epoch;
-    t->held_ms = loop_now_ms(g->loop);
-    move(t, PLACE_QUEUED);
-    dispatch_submit_first(&g->dispatch, &t->entry);
-}
-
-static void on_claimed(void *arg, enum err err, const struct store_answer *a)
-{
-    struct turn *t = arg;
-    MAGIC_CHECK(t, TURN_MAGIC);
-    struct gateway *g = t->gateway;
-    t->store_call = 0;
-    if (err == ERR_STORE_UNAVAILABLE || err == ERR_STORE_FULL) {
-        t->held_ms = loop_now_ms(g->loop) + CLAIM_AGAIN_MS; /* turns_tick asks again */
-        return;
-    }
-    if (err != ERR_NONE || turn_state_over(a->turn.state)) { /* another has it, or it is over */
-        log_info("turn.left", "turn=%s epoch=%u code=%s", traced_log(t->live.turn), t->epoch,
-                 err_word(err));
-        if (err == ERR_WORKER_LOST) {
-            metric_add(gateway_metric(METRIC_turns_given_up), 1);
-            audit_turn_given_up(str_of(t->live.owner), t->live.session, t->live.turn, err);
-        }
-        leave_to_store(t);
-        return;
-    }
-    if (a->turn.cancel) { /* of a worker that died before it could end it */
-        t->store_call = store_turn_fail(g->store, t->live.session, t->live.turn, a->turn.epoch,
-                                        ERR_CANCELLED, on_claimed, t);
-        return;
-    }
-    queue_first(t, &a->turn);
-    metric_add(gateway_metric(METRIC_redispatches), 1);
-    log_info("turn.claimed", "turn=%s epoch=%u", traced_log(t->live.turn), t->epoch);
-}
-
-static void ask_claim(struct turn *t)
-{
-    struct gateway *g = t->gateway;
-    t->store_call = store_turn_claim(g->store, t->live.session, t->live.turn, t->epoch, t->died,
-                                     t->adopted, str_of(g->name), on_claimed, t);
-}
-
-static void claim(struct turn *t, bool died, bool adopted)
-{
-    dispatch_done(&t->gateway->dispatch, &t->entry);
-    store_forget(t->gateway->store, t->store_call); /* a hold's answer, which is for nothing now */
-    buf_free(&t->opening);
-    t->died = died && dispatch_blame(&t->entry);
-    t->adopted = adopted;
-    move(t, PLACE_CLAIMING);
-    ask_claim(t);
-}
-
-/* One that ended here may still run in the store: awaiting its person was its end here, or a store
- * that lost its last moments lost the end as well. */
-static bool adoptable(const struct turn *t)
-{
-    return (t->place == PLACE_FOLLOWED || t->place == PLACE_ENDED) && !t->store_call &&
-           !t->gateway->draining;
-}
-
-static void adopt(struct turn *t, uint32_t epoch)
-{
-    tail_reset(&t->live.tail); /* of such an end: what there is, followers read in the store */
-    stream_wake(&t->live);
-    t->epoch = epoch;
-    t->begun_ns = loop_hr_ns();
-    metric_add(gateway_metric(METRIC_adopted), 1);
-    log_info("turn.adopted", "turn=%s epoch=%u", traced_log(t->live.turn), epoch);
-    claim(t, false, true);
-}
-
-void turns_lend(struct turn *t, const struct credentials *c)
-{
-    if (t->place == PLACE_ENDED)
-        leave_to_store(t); /* it ended here by awaiting its person, or the store has lost its end */
-    if (t->place != PLACE_FOLLOWED)
-        return;
-    credentials_free(&t->credentials);
-    t->credentials = credentials_share(c);
-}
-
-void turns_adopt(struct gateway *g, struct id session, struct id turn, uint32_t epoch,
-                 struct str owner, const struct credentials *c)
-{
-    struct turn *t = turns_followed(g, session, turn, owner);
-    if (!adoptable(t))
-        return;
-    turns_lend(t, c);
-    adopt(t, epoch);
-}
-
-bool turns_adopt_lent(struct gateway *g, struct id turn, uint32_t epoch)
-{
-    struct turn *t = turns_get(g, turn);
-    if (!t || !adoptable(t) || !t->credentials.access)
-        return false;
-    adopt(t, epoch);
-    return true;
-}
-
-void turns_adopt_of(struct gateway *g, const struct store_session *s, struct str owner,
-                    const struct credentials *c)
-{
-    if (s->running_state == TURN_RUNNING && s->running_lease_ms <= 0)
-        turns_adopt(g, s->session, s->running, s->running_epoch, owner, c);
-}
-
-void turns_bring_token(struct gateway *g, struct id session, struct str owner,
-                       const struct credentials *c)
-{
-    bring_token(g, &g->turns->bringings, session, owner, c, turns_adopt_of);
-}
-
 enum err turns_refused(const struct gateway *g)
 {
     bool off = switched_off(g->switched, "turns", STR("")) != NULL;
@@ -573,23 +451,10 @@ enum err turns_refused(const struct gateway *g)
                                                : ERR_NONE;
 }
 
-void turns_run(struct gateway *g, const struct store_turn *taken, struct str owner,
-               struct id quota_id, struct credentials *take_credentials)
+void turns_bring_token(struct gateway *g, struct id session, struct str owner,
+                       const struct credentials *c)
 {
-    struct turn *t = turns_followed(g, taken->session, taken->turn, owner);
-    if (driven(t->place) && t->epoch >= taken->epoch)
-        return;                             /* it is known here already */
-    dispatch_done(&g->dispatch, &t->entry); /* where it was when it began to wait */
-    store_forget(g->store, t->store_call);
-    t->store_call = 0;
-    credentials_free(&t->credentials);
-    t->credentials = *take_credentials;
-    *take_credentials = (struct credentials){0};
-    t->quota_id = quota_id;
-    t->begun_ns = loop_hr_ns();
-    queue_first(t, taken);
-    stream_hurry(&t->live);
-    log_info("turn.resumed", "turn=%s epoch=%u", traced_log(t->live.turn), t->epoch);
+    bring_token(g, &g->turns->bringings, session, owner, c, turns_adopt_of);
 }
 
 /* ---- begin ---- */
@@ -620,7 +485,7 @@ static void answer_duplicate(struct turn *t, const struct store_turn *older)
         turns_followed(t->gateway, older->session, older->turn, str_of(t->live.owner));
     tell_asker(t, ERR_NONE, target);
     release(target);
-    move(t, PLACE_FOLLOWED); /* and freed: nobody follows it */
+    turns_move(t, PLACE_FOLLOWED); /* and freed: nobody follows it */
 }
 
 /* It was accepted. One that is a worker's already goes to that one, else to whichever has room. */
@@ -629,10 +494,10 @@ static void submit(struct turn *t, struct str opening)
     struct dispatch *d = &t->gateway->dispatch;
     bool redeemed = dispatch_redeem(d, &t->entry);
     if (t->given && !redeemed) { /* that worker has gone meanwhile, or goes */
-        claim(t, false, false);
+        turns_claim(t, false, false);
         return;
     }
-    move(t, PLACE_QUEUED);
+    turns_move(t, PLACE_QUEUED);
     if (redeemed)
         buf_add_str(&t->opening, opening);
     else
@@ -654,7 +519,7 @@ static void on_begun(void *arg, enum err err, const struct store_answer *a)
         quota_turn_end(g->store, str_of(t->live.owner), t->quota_id);
         if (err == ERR_TURN_RUNNING)
             turns_bring_token(g, t->live.session, str_of(t->live.owner), &t->credentials);
-        move(t, PLACE_FOLLOWED);
+        turns_move(t, PLACE_FOLLOWED);
         return;
     }
     bool moved_on = a->turn.epoch > 1 || turn_state_over(a->turn.state); /* a begin sent again */
@@ -678,7 +543,7 @@ void turns_begin(struct gateway *g, const struct store_begin *begin,
                  struct credentials *take_credentials, const struct turns_asker *asker)
 {
     struct turn *t = turn_new(g, begin->session, begin->turn, begin->owner);
-    move(t, PLACE_BEGINNING);
+    turns_move(t, PLACE_BEGINNING);
     t->begun_ns = asker->asked_ns;
     t->asker = *asker;
     t->asker.traceparent = (struct str){NULL, 0};
@@ -740,7 +605,7 @@ void turns_withdraw(struct turn *t)
     if (t->place != PLACE_QUEUED)
         return;
     quota_turn_end(t->gateway->store, str_of(t->live.owner), t->quota_id);
-    leave_to_store(t);
+    turns_leave_to_store(t);
 }
 
 static void tick_queued(struct turn *t, int64_t now_ms)
@@ -750,7 +615,7 @@ static void tick_queued(struct turn *t, int64_t now_ms)
         return;
     if (dispatch_overdue(&g->dispatch, &t->entry, now_ms)) {
         log_warn("turn.not_alone", "turn=%s epoch=%u", traced_log(t->live.turn), t->epoch);
-        claim(t, true, false); /* the third ends it */
+        turns_claim(t, true, false); /* the third ends it */
         return;
     }
     if (now_ms - t->held_ms < g->settings.store.lease_ms / 3)
@@ -771,7 +636,7 @@ void turns_tick(struct gateway *g)
         if (t->place == PLACE_QUEUED)
             tick_queued(t, now_ms);
         else if (!t->store_call && now_ms >= t->held_ms)
-            ask_claim(t);
+            turns_ask_claim(t);
     }
     metric_set(gateway_metric(METRIC_turns_queued), g->dispatch.queued);
 }
@@ -784,7 +649,7 @@ void turns_hand_over(struct gateway *g)
         if (t->place != PLACE_QUEUED)
             continue;
         store_turn_release(g->store, t->live.session, t->live.turn, t->epoch, ignore, NULL);
-        leave_to_store(t);
+        turns_leave_to_store(t);
     }
 }
 

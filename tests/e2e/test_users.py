@@ -101,8 +101,10 @@ def test_whoami_is_asked_once_a_minute(make_stack: object) -> None:
         assert len(perses.seen(lambda r: r.path == "/api/v1/user/whoami")) <= 2
 
 
-def test_a_datasources_own_401_is_a_failed_call(make_stack: object) -> None:
-    """Perses passes on what the server behind it answers: no sign-in helps, and the other call has its result."""
+@pytest.mark.parametrize("bearer", [False, True], ids=["cookies", "bearer"])
+def test_a_datasources_own_401_is_a_failed_call(make_stack: object, bearer: bool) -> None:
+    """Perses passes on what the server behind it answers: no sign-in helps, and the other call has its result. A Bearer can't
+    be refreshed: Perses is asked whether it still takes it."""
     def refuse(exchange: Exchange, request: Request) -> bool:
         if request.path.endswith("/api/v1/rules"):
             exchange.reply(401, b"wrong secret")
@@ -112,12 +114,14 @@ def test_a_datasources_own_401_is_a_failed_call(make_stack: object) -> None:
         perses.behave = refuse
         stack = make_stack(perses.url, perses.sign_in).start()  # type: ignore[operator]
         stack.model.when("both", [Call("execute_instant_query", {"query": "up"}), Call("list_rules", {})], ["done"])
-        client = stack.client()
+        client = Client(stack.gateway.url, bearer=perses.token("alice", 900)) if bearer else stack.client()
         log = client.ask(client.session(), "both")
         assert log.answer() == "done"
         (_, query), (_, rules) = log.tools()
         assert not query["failed"] and rules["failed"] and "datasource behind it" in rules["content"], rules
-        assert len(perses.seen(lambda r: r.path == "/api/auth/refresh")) == 1  # a fresh token is tried, once
+        refreshed, asked = (len(perses.seen(lambda r, path=path: r.path == path)) for path in
+                            ("/api/auth/refresh", "/api/v1/user/whoami"))
+        assert (refreshed, asked) == ((0, 2) if bearer else (1, 1))  # once
 
 
 def test_perses_is_asked_the_operators_way_only(make_stack: object) -> None:
