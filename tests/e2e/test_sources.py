@@ -95,6 +95,35 @@ def test_of_two_of_a_kind_the_conversations_comes_first(stack: Stack, perses: Pe
     assert f"Datasource in use: {DATASOURCE}" in question and f"Another datasource: {other}" in question
 
 
+def test_a_query_is_not_sent_to_a_datasource_of_another_kind(stack: Stack, sources: Sources) -> None:
+    """PromQL to a Loki: by a model in a conversation that has it, and by a program that names it."""
+    logs = "/proxy/globaldatasources/logs"
+    words = f"The datasource {logs} is a LokiDatasource; this tool needs a PrometheusDatasource"
+    before = len(sources.seen())
+    for named in ("logs", logs):
+        stack.model.when("look around", [Call("execute_instant_query", {"query": "up", "datasource": named})], ["Seen."])
+        alice = stack.client()
+        log = alice.ask(alice.session(), "look around", context={"datasources": [logs]})
+        assert words in log.tools()[0][1]["content"], log.tools()
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                "params": {"name": "execute_instant_query", "arguments": {"query": "up", "datasource": named}}}
+        bob = stack.client("bob", bearer=True)
+        answer = bob.request("POST", "/mcp", call, headers={"Accept": "application/json, text/event-stream"})
+        assert words in answer.body.decode(), answer.body
+    assert [r.path for r in sources.seen()[before:]] == []
+    call["params"]["arguments"]["datasource"] = "prometheus"  # type: ignore[index]
+    right = bob.request("POST", "/mcp", call, headers={"Accept": "application/json, text/event-stream"})
+    assert b'"isError":false' in right.body, right.body
+
+
+def test_a_conversation_about_another_kind_finds_a_prometheus(stack: Stack, sources: Sources) -> None:
+    alice, logs = stack.client(), "/proxy/globaldatasources/logs"
+    stack.model.when("look around", [Call("list_datasources", {})],
+                     [Call("execute_instant_query", {"query": "up"}), Call("loki_labels", {})], ["Seen."])
+    log = alice.ask(alice.session(), "look around", datasource=logs, context={"datasources": [DATASOURCE]})
+    assert [response["datasource"] for _, response in log.tools()[1:]] == [DATASOURCE, logs], log.tools()
+
+
 def test_a_query_that_is_none_is_told_to_the_model(stack: Stack, sources: Sources) -> None:
     stack.model.when("look around", [Call("loki_query", {"query": "deadlock"})], ["Seen."])
     alice = stack.client()

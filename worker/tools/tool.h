@@ -102,6 +102,7 @@ struct tool_call {
     struct str arguments;          /* JSON text as the model wrote it; empty counts as {} */
     struct str offered; /* names that the model was told of: "\nNAME\nNAME\n"; empty: all, maybe */
     bool repeated;      /* this very call failed before in this turn */
+    bool ordered;       /* a program's: no look-up has asked what datasources there are */
     enum tool_approval approval;     /* a tool that needs approval runs with APPROVAL_GIVEN only */
     const struct tool_grant *grants; /* copied */
     unsigned grant_count;

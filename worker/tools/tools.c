@@ -393,12 +393,25 @@ static void keep_paths(struct tool_run *r, const struct tool_call *c)
         r->paths[r->path_count++] = str_dup(c->datasources[i]);
 }
 
+/* It is this one of the conversation's, unless that is of another kind, which would be sent what it
+ * can't read: whether it is, is known or not by now. */
+static bool picked(struct tool_run *r, const struct tool_call *c, const char *path,
+                   struct str wanted)
+{
+    bool unknown = c->ordered && wanted.len > 0;
+    r->datasource = xstrdup(path);
+    r->look_up = unknown || datasources_differ(r->tools->datasources, r->token, path, r->kind);
+    if (r->look_up && wanted.len > 0)
+        r->wanted = str_dup(wanted);
+    return true;
+}
+
 /* One of the conversation's by path or name; what is not among them, or is of another kind than a
  * Prometheus, is looked up in what the person may see. False: the run has failed. */
 static bool pick_datasource(struct tool_run *r, const struct tool_call *c, struct str wanted)
 {
     struct path path;
-    struct str found = {NULL, 0};
+    const char *found = NULL;
     unsigned count = 0;
     r->kind = tool_source_kind(r->spec->source);
     if (!r->kind)
@@ -412,19 +425,15 @@ static bool pick_datasource(struct tool_run *r, const struct tool_call *c, struc
         bool match = wanted.len == 0 ? i == 0 : str_eq(c->datasources[i], wanted);
         if (path_parse(c->datasources[i], &path) != ERR_NONE)
             continue; /* checked before; checked again where it is used */
-        if (match) {
-            r->datasource = str_dup(c->datasources[i]);
-            return true;
-        }
+        if (match)
+            return picked(r, c, r->paths[i], wanted);
         if (str_eq(path.name, wanted)) {
-            found = c->datasources[i];
+            found = r->paths[i];
             count++;
         }
     }
-    if (count == 1) {
-        r->datasource = str_dup(found);
-        return true;
-    }
+    if (count == 1)
+        return picked(r, c, found, wanted);
     if (count == 0 && wanted.len > 0) {
         r->wanted = str_dup(wanted);
         r->look_up = true;

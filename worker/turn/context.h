@@ -1,8 +1,8 @@
 /* worker/turn/context.h: what the person has in front of them: the turn's context, read from its
  * JSON.
  *
- * It comes from a client: the gateway has refused a time range that can't be read; whatever else does
- * not fit is left out here. Memory: owned, turn_context_free. */
+ * It comes from a client: the gateway has refused a time range that can't be read; whatever else
+ * does not fit is left out here. Memory: owned, turn_context_free. */
 #ifndef WORKER_TURN_CONTEXT_H
 #define WORKER_TURN_CONTEXT_H
 

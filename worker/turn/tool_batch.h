@@ -14,6 +14,8 @@
 #include "worker/turn/context.h"
 #include "worker/tools/tools.h"
 
+#define TOOL_BATCH_ORDERED "call_ordered" /* the call_id of one that a program has ordered */
+
 struct tool_batch_handler {
     /* The index'th call has its result. */
     void (*on_result)(void *arg, unsigned index);

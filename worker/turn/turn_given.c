@@ -29,7 +29,7 @@ void turn_call_ordered(struct turn *t, const struct store_answer *answer,
 {
     unsigned count = answer->messages ? answer->message_count : 0;
     bool has_run = count > 0 && answer->messages[count - 1].record.role == ROLE_TOOL;
-    struct record_call call = {.call_id = STR("call_ordered"),
+    struct record_call call = {.call_id = STR(TOOL_BATCH_ORDERED),
                                .tool_name = request->tool_name,
                                .arguments = request->arguments};
     reply(t, has_run ? NULL : &call);

@@ -202,6 +202,17 @@ bool datasources_lack(const struct cache *c, const struct secret *token, const c
     return e && lacks((const struct listing *)e, paths, path_count, kind);
 }
 
+bool datasources_differ(const struct cache *c, const struct secret *token, const char *path,
+                        const char *kind)
+{
+    const struct cache_entry *e = cache_find(c, token);
+    const struct listing *s = (const struct listing *)e;
+    for (unsigned i = 0; e && e->ready && i < s->count; i++)
+        if (strcmp(s->entries[i].path, path) == 0)
+            return strcmp(s->entries[i].kind, kind) != 0;
+    return false;
+}
+
 void datasources_leave(struct datasources_use *v)
 {
     if (!v)
@@ -299,12 +310,13 @@ static void on_listing(struct tool_run *r, const struct listing *s)
 {
     const char *kind = r->kind; /* of a panel's query for run_panel */
     const struct entry *wrong = NULL, *found = choose(r, s, kind, &wrong);
-    if (!found) {
+    if (found) {
+        free(r->datasource);
+        r->datasource = xstrdup(found->path);
+    } else if (wrong || !r->wanted || !r->datasource) {
         refuse(r, s, kind, wrong);
         return;
     }
-    free(r->datasource);
-    r->datasource = xstrdup(found->path);
     run_at_source(r);
 }
 
