@@ -47,6 +47,7 @@ struct run { /* of a call, until it is told */
     struct id made;        /* the session that the thread is where it is no session's id */
     struct event_at after; /* of a resume: what its client has */
     struct id running;     /* of a client that comes again: the thread's turn */
+    bool other;            /* which is about another question than the client's, and runs */
     struct str question;   /* of the body, or of text */
     char *text, *context;
 };
@@ -257,7 +258,7 @@ static void on_begun(struct call *c, struct turn *t)
 
 /* ---- a client that comes again ---- */
 
-/* The thread's turn runs since a moment ago: it is followed. */
+/* The thread's turn runs since a moment ago: it is followed, if it is about this question. */
 static bool on_refused(struct call *c, enum err err)
 {
     if (err != ERR_TURN_RUNNING)
@@ -280,6 +281,19 @@ static bool wants_cancel(const struct call *c)
     return json_is_true(json_object_get(ours, "cancel"));
 }
 
+/* Of a client with a question: is it that of the turn that runs? One that waits for a yes has its
+ * interrupts told to whatever comes. */
+static void compare(struct run *r, const struct store_answer *a)
+{
+    if (a->session_count > 0 && a->sessions[0].running_state == TURN_AWAITING)
+        r->question = (struct str){0};
+    for (unsigned i = 0; i < a->message_count && str_trim(r->question).len > 0; i++) {
+        const struct record_message *m = &a->messages[i].record;
+        if (m->role == ROLE_USER && id_eq(m->turn, r->running))
+            r->other = !str_eq(str_trim(m->content), str_trim(r->question));
+    }
+}
+
 static void on_page(void *arg, enum err err, const struct store_answer *a)
 {
     struct call *c = arg;
@@ -289,6 +303,8 @@ static void on_page(void *arg, enum err err, const struct store_answer *a)
     struct agui_say *say = &r->say;
     if (a->session_count > 0) /* the first */
         r->running = a->sessions[0].running;
+    if (!id_is_zero(r->running))
+        compare(r, a);
     if (agui_say_snapshot(say, a->messages, a->message_count, r->running) && a->more) {
         ask_page(c, a->page_end, a->upto);
         return;
@@ -298,6 +314,12 @@ static void on_page(void *arg, enum err err, const struct store_answer *a)
         scoped_buf(out, STREAM_DOOR_BYTES_MAX);
         agui_say_nothing(say, &out);
         call_reply_text(c, 200, "text/event-stream", buf_str(&out));
+        return;
+    }
+    if (r->other) {
+        call_fail(c, ERR_TURN_RUNNING,
+                  "The thread's run about another question has not ended; ask again then. With "
+                  "messages: [] it is followed");
         return;
     }
     c->turn = r->running;

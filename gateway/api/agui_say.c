@@ -219,6 +219,11 @@ static void finish(struct agui_say *s, const json_t *turn, struct buf *out)
         buf_printf(out, ",\"usage\":[{\"inputTokens\":%lld,\"outputTokens\":%lld}]",
                    (long long)json_integer_value(json_object_get(u, "input_tokens")),
                    (long long)json_integer_value(json_object_get(u, "output_tokens")));
+    static const char *const cuts[] = {
+        [SAYING_LENGTH] = "length", [SAYING_FILTERED] = "content_filter"};
+    enum saying_cut cut = saying_cut(turn);
+    if (cut != SAYING_WHOLE)
+        buf_printf(out, ",\"result\":{\"stopReason\":\"%s\"}", cuts[cut]);
 }
 
 /* ---- interrupts: TURN:HASH:CALL names one call of one turn, as it was shown ---- */

@@ -7,6 +7,7 @@
 
 static json_t *on_progress(struct mcp_say *s, const json_t *event);
 static void on_tools(struct mcp_say *s, const json_t *details);
+static json_t *on_complete(struct mcp_say *s, const json_t *turn);
 static json_t *finish(struct mcp_say *s, const char *status, struct str text, bool is_error);
 static json_t *as_task(struct mcp_say *s, const char *status, const char *key, json_t *take_value);
 static json_t *answer(struct mcp_say *s, json_t *take_result);
@@ -48,9 +49,7 @@ json_t *mcp_say_event(struct mcp_say *s, struct str payload)
     if (is_text(details, "step_type", "tool_execution"))
         on_tools(s, details);
     else if (is_text(event, "event_type", "turn_complete"))
-        return finish(
-            s, "answered",
-            json_text(json_object_get(json_object_get(turn, "output_message"), "content")), false);
+        return on_complete(s, turn);
     else if (is_text(event, "event_type", "turn_cancelled"))
         return finish(s, "cancelled", STR("The question was cancelled"), true);
     else if (is_text(event, "event_type", "error"))
@@ -107,6 +106,23 @@ static json_t *tool_answer(const struct mcp_say *s)
     }
     bool failed = is_text(structured, "kind", "error") || json_object_get(structured, "error");
     return mcp_tool_result(text, structured, failed);
+}
+
+/* A model reads the answer: that it is not whole stands in it. */
+static json_t *on_complete(struct mcp_say *s, const json_t *turn)
+{
+    static const char *const notes[] = {
+        [SAYING_LENGTH] = "\n\n(This answer was cut off: the model had reached its output limit.)",
+        [SAYING_FILTERED] = "\n\n(This answer was cut off by the provider's content filter.)"};
+    struct str text =
+        json_text(json_object_get(json_object_get(turn, "output_message"), "content"));
+    enum saying_cut cut = saying_cut(turn);
+    scoped_buf(noted, text.len + 256);
+    if (cut == SAYING_WHOLE)
+        return finish(s, "answered", text, false);
+    buf_add_str(&noted, text);
+    buf_puts(&noted, notes[cut]);
+    return finish(s, "answered", buf_str(&noted), false);
 }
 
 static json_t *finish(struct mcp_say *s, const char *status, struct str text, bool is_error)

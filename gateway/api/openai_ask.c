@@ -45,7 +45,7 @@ static bool read_model(const json_t *body, struct openai_ask *out, struct openai
                     "model must be persai, or persai/NAME of a model of GET /v1/models");
     if (str_is(out->asked_model, "persai"))
         return true;
-    if (!str_starts(out->asked_model, STR("persai/")))
+    if (!str_starts(out->asked_model, STR("persai/")) || str_is(out->asked_model, "persai/"))
         return fail(f, 404, "model_not_found", "model",
                     "There is no such model here; GET /v1/models lists those that there are");
     out->model = str_skip(out->asked_model, strlen("persai/"));
@@ -66,6 +66,8 @@ static bool read_options(const json_t *body, struct openai_ask *out, struct open
         return fail(f, 400, "client_tools_unsupported", "tools",
                     "PersAI runs its own tools; a client's own are not supported. Send the request "
                     "without tools");
+    if (n && !json_is_null(n) && !json_is_integer(n))
+        return fail(f, 400, "invalid_type", "n", "n must be an integer");
     if (json_is_integer(n) && json_integer_value(n) != 1)
         return fail(f, 400, "unsupported_value", "n", "Only one answer is made: n must be 1");
     return read_model(body, out, f);

@@ -281,14 +281,11 @@ static void write_usage(const json_t *turn, struct buf *out)
                in, made, in + made, cached);
 }
 
-/* finish_reason: the providers' words for an answer that was cut off are all about a length. */
 static const char *finish_of(const json_t *turn)
 {
-    struct str why =
-        json_text(json_object_get(json_object_get(turn, "output_message"), "stop_reason"));
-    return str_is(why, "length") || str_is(why, "max_tokens") || str_is(why, "MAX_TOKENS")
-               ? "length"
-               : "stop";
+    static const char *const reasons[] = {
+        [SAYING_WHOLE] = "stop", [SAYING_LENGTH] = "length", [SAYING_FILTERED] = "content_filter"};
+    return reasons[saying_cut(turn)];
 }
 
 static void end_stream(const struct openai_say *s, const json_t *turn, struct buf *out)

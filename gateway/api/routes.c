@@ -212,33 +212,55 @@ static bool has_shape(struct call *c)
     return false;
 }
 
+/* Is it text as it stands? False: the call was answered. */
+static bool is_plain(struct call *c)
+{
+    struct str coding = str_trim(http_header(c->request, "Content-Encoding"));
+    bool plain = coding.len == 0 || str_is(coding, "identity");
+    if (!plain)
+        call_fail(c, ERR_UNSUPPORTED_MEDIA_TYPE,
+                  "A body is taken without Content-Encoding, as it stands");
+    else if (!is_json(http_header(c->request, "Content-Type")))
+        call_fail(c, ERR_UNSUPPORTED_MEDIA_TYPE, NULL);
+    else
+        return true;
+    return false;
+}
+
+static void refuse_json(struct call *c, const json_error_t *where)
+{
+    char sentence[256] = "The body must be a JSON object";
+    bool nul = strstr(where->text, "JSON_ALLOW_NUL") != NULL; /* jansson's advice to programs */
+    bool batch = json_is_array(c->body) && is_below(http_path(c->request), STR("/mcp"));
+    if (batch)
+        snprintf(sentence, sizeof(sentence),
+                 "Batches of JSON-RPC messages are not supported: send them one by one");
+    else if (where->line > 0)
+        snprintf(sentence, sizeof(sentence),
+                 "The body must be a JSON object (line %d, column %d: %s)", where->line,
+                 where->column, nul ? "\\u0000 is not allowed" : where->text);
+    call_fail(c, ERR_BAD_JSON, sentence);
+}
+
 /* False: the call was answered. */
 static bool read_json(struct call *c)
 {
     struct str body = http_body(c->request);
-    json_error_t where;
-    char sentence[256];
+    json_error_t where = {.line = -1};
     if (body.len == 0 && c->route->body != REQUIRED)
         return true;
-    if (body.len > 0 && !is_json(http_header(c->request, "Content-Type"))) {
-        call_fail(c, ERR_UNSUPPORTED_MEDIA_TYPE, NULL);
+    if (body.len > 0 && !is_plain(c))
         return false;
-    }
     if (body.len > 0 && c->route->body == NONE)
         return true;
     if (!has_room(c, body))
         return false;
     body = str_skip_bom(body); /* as Windows' tools write files */
-    c->body = json_loadb(body.len ? body.at : "", body.len, JSON_REJECT_DUPLICATES, &where);
+    if (body.len > 0)
+        c->body = json_loadb(body.at, body.len, JSON_REJECT_DUPLICATES, &where);
     if (json_is_object(c->body))
         return has_shape(c);
-    if (body.len == 0 || c->body)
-        snprintf(sentence, sizeof(sentence), "The body must be a JSON object");
-    else
-        snprintf(sentence, sizeof(sentence),
-                 "The body must be a JSON object (line %d, column %d: %s)", where.line,
-                 where.column, where.text);
-    call_fail(c, ERR_BAD_JSON, sentence);
+    refuse_json(c, &where);
     return false;
 }
 

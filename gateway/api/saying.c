@@ -1,6 +1,7 @@
 #include "gateway/api/saying.h"
 
 #include <string.h>
+#include "common/json.h"
 
 /* What event_progress_text and its like write, piece by piece. */
 #define HEAD                                                                                       \
@@ -68,4 +69,12 @@ json_t *saying_tree(struct str payload)
     json_auto_t *all = json_loadb(payload.at ? payload.at : "", payload.len, 0, NULL);
     json_t *inner = json_object_get(json_object_get(all, "event"), "payload");
     return json_is_object(inner) ? json_incref(inner) : NULL;
+}
+
+enum saying_cut saying_cut(const json_t *turn)
+{
+    struct str why =
+        json_text(json_object_get(json_object_get(turn, "output_message"), "stop_reason"));
+    bool length = str_is(why, "length") || str_is(why, "max_tokens") || str_is(why, "MAX_TOKENS");
+    return length ? SAYING_LENGTH : str_is(why, "content_filter") ? SAYING_FILTERED : SAYING_WHOLE;
 }

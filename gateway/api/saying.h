@@ -15,6 +15,9 @@ struct saying {
 };
 /* payload: what event.h wrote. Borrows. What is no delta of text is SAYING_OTHER. */
 void saying_read(struct str payload, struct saying *out);
+/* Why an answer is not whole, by the turn of turn_complete. */
+enum saying_cut { SAYING_WHOLE, SAYING_LENGTH, SAYING_FILTERED };
+enum saying_cut saying_cut(const json_t *turn);
 /* The payload's object, a new reference; NULL: it is none. */
 json_t *saying_tree(struct str payload);
 

@@ -404,8 +404,8 @@ static void on_refreshed(void *arg, enum err err, struct secret *take_access, in
                      err == ERR_NONE ? t->credentials.access : NULL);
 }
 
-/* A Bearer can't be refreshed. One that Perses still takes goes again: what refused it was the server
- * behind a datasource, whose 401 Perses passes on. */
+/* A Bearer can't be refreshed. One that Perses still takes goes again: what refused it was the
+ * server behind a datasource, whose 401 Perses passes on. */
 static void on_rechecked(void *arg, enum err err, struct str owner)
 {
     struct turn *t = arg;

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fakes.model import Call, Gate, Reasoning, Status
+from fakes.model import Call, Finish, Gate, Reasoning, Status
 from harness.approvals import Dashboard, saves
 from harness.client import Client
 from harness.stack import Stack, metric
@@ -104,6 +104,31 @@ def test_a_second_client_rejoins(stack: Stack) -> None:
     gate.open()
     assert text(second.finish()) == "One two."
     assert len(stack.model.chats("Is it up?")) == 1
+
+
+def test_another_question_meanwhile_is_refused(stack: Stack) -> None:
+    """It would be lost in the run that there is, which is about something else."""
+    alice, thread, gate = stack.client(), uuid.uuid4().hex, Gate()
+    stack.model.when("Is it up?", ["One ", gate, "two."])
+    first = Run(alice, thread, "Is it up?")
+    first.until("TEXT_MESSAGE_CONTENT")
+    gate.wait()
+    other = Run(alice, thread, "And the other?")
+    told = json.loads(other.answer.read())
+    assert other.answer.status == 409 and (told["type"], told["code"]) == ("RUN_ERROR", "turn_running"), told
+    again = Run(alice, thread, " Is it up?\n")
+    again.until("TEXT_MESSAGE_CONTENT")
+    gate.open()
+    assert text(again.finish()) == text(first.finish()) == "One two."
+    stack.model.when("And the other?", ["That, too."])
+    assert text(Run(alice, thread, "And the other?").finish()) == "That, too."
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_an_answer_that_is_not_whole(stack: Stack, reason: str) -> None:
+    stack.model.when("Is it up?", ["It is ", Finish(reason)])
+    events = Run(stack.client(), uuid.uuid4().hex, "Is it up?").finish()
+    assert text(events) == "It is " and events[-1]["result"] == {"stopReason": reason}, events[-1]
 
 
 def test_a_run_that_is_cancelled_or_fails(stack: Stack) -> None:

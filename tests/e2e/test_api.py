@@ -1,5 +1,6 @@
 """Every row of the HTTP API's table, and how each says no."""
 
+import gzip
 import json
 import time
 from urllib.parse import quote
@@ -112,6 +113,17 @@ def test_a_body_that_is_no_object_is_told_so_plainly(shared: Stack, body: bytes)
     assert (answer.status, answer.code) == (400, "bad_json")
     assert answer.json()["detail"]["response"].split(" (")[0] == "The body must be a JSON object"
     assert "-1" not in answer.json()["detail"]["response"]
+
+
+def test_a_body_is_told_what_is_wrong_with_it_in_plain_words(shared: Stack) -> None:
+    alice = shared.client()
+    nul = alice.post("/session", raw=b'{"title": "a\\u0000b"}')
+    assert nul.status == 400 and "u0000 is not allowed)" in nul.json()["detail"]["response"], nul
+    packed = alice.request("POST", "/session", raw=gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"})
+    assert (packed.status, packed.code) == (415, "unsupported_media_type")
+    assert "Content-Encoding" in packed.json()["detail"]["response"]
+    plain = alice.request("POST", "/session", raw=b"{}", headers={"Content-Encoding": "identity"})
+    assert plain.status == 201
 
 
 @pytest.mark.parametrize("query", ["?limit=0", "?limit=-1", "?limit=x", "?limit=99999999999999999999", "?cursor=%ff",

@@ -90,7 +90,8 @@ BODIES = {
     "an integer that is too large": (b'{"model": 99999999999999999999999}', {}, 400, "bad_json"),
     "deep lists": (b"[" * 100_000, {}, 400, "bad_json"),
     "deep objects": (b'{"a":' * 40_000, {}, 400, "bad_json"),
-    "compressed": (b"\x1f\x8b\x08\x00", {"Content-Encoding": "gzip"}, 400, "bad_json"),
+    "compressed": (b"\x1f\x8b\x08\x00", {"Content-Encoding": "gzip"}, 415, "unsupported_media_type"),
+    "said to be compressed": (b"{}", {"Content-Encoding": "br"}, 415, "unsupported_media_type"),
 }
 
 

@@ -13,7 +13,7 @@ from mcp.client.client import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from fakes.model import Call, Gate
+from fakes.model import Call, Finish, Gate
 from harness.approvals import Dashboard
 from harness.client import Client, Response
 from harness.stack import Stack
@@ -144,6 +144,17 @@ def test_what_a_call_lacks_is_for_its_model_to_read(stack: Stack) -> None:
 
         result = with_client(stack, MODERN, work)
         assert result.is_error and words in result.content[0].text, (arguments, result.content)
+
+
+def test_an_answer_that_is_not_whole_says_so(stack: Stack) -> None:
+    for reason, words in (("length", "output limit"), ("content_filter", "content filter")):
+        stack.model.when(reason, ["Half ", Finish(reason)])
+
+        async def work(client: McpClient, reason: str = reason) -> Any:
+            return await client.call_tool("ask", {"question": reason})
+
+        result = with_client(stack, MODERN, work)
+        assert not result.is_error and result.content[0].text.startswith("Half ") and words in result.content[0].text
 
 
 def test_a_write_waits_for_the_person(stack: Stack, board: Dashboard, version: str) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import openai
 import pytest
 
-from fakes.model import Call, Gate, Status
+from fakes.model import Call, Finish, Gate, Status
 from harness.client import DATASOURCE, Client
 from harness.keys import Keys
 from harness.stack import Stack, metric
@@ -111,8 +111,9 @@ def test_models(served: tuple[Stack, openai.OpenAI]) -> None:
     with pytest.raises(openai.NotFoundError) as fault:
         client.chat.completions.create(model="gpt-5", messages=ASK)
     assert fault.value.code == "model_not_found" and fault.value.param == "model"
-    with pytest.raises(openai.NotFoundError):
-        client.chat.completions.create(model="persai/nothing", messages=ASK)
+    for name in ("persai/nothing", "persai/"):
+        with pytest.raises(openai.NotFoundError):
+            client.chat.completions.create(model=name, messages=ASK)
     alice = stack.client(bearer=True)
     for name in names:
         assert client.models.retrieve(name).id == alice.get(f"/v1/models/{name}").json()["id"] == name
@@ -142,7 +143,8 @@ IMAGE = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="
     ({"messages": [{"role": "assistant", "content": " "}]}, "invalid_value"),
     ({"messages": []}, "missing_required_parameter"), ({"messages": "hello"}, "missing_required_parameter"),
     ({"messages": [*ASK, {"role": "assistant", "content": "Yes"}] * 256}, "context_length_exceeded"),  # and one to go on
-    ({"messages": ASK * 1000}, "context_length_exceeded"), ({"n": 2}, "unsupported_value"),
+    ({"messages": ASK * 1000}, "context_length_exceeded"), ({"n": 2}, "unsupported_value"), ({"n": "1"}, "invalid_type"),
+    ({"n": True}, "invalid_type"), ({"n": 1.5}, "invalid_type"),
     ({"stream": "yes"}, "invalid_type"), ({"model": 7}, "missing_required_parameter"),
 ])
 def test_what_is_refused(refusing: openai.OpenAI, body: dict, code: str) -> None:
@@ -193,6 +195,15 @@ def test_errors_are_openais(served: tuple[Stack, openai.OpenAI], keys: Keys) -> 
         answer = connection.getresponse()
         assert answer.status == 400 and json.loads(answer.read())["error"]["code"] == "bad_json"
         connection.close()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_why_an_answer_is_not_whole_is_told(served: tuple[Stack, openai.OpenAI], reason: str, stream: bool) -> None:
+    stack, client = served
+    stack.model.when("Is it up?", ["It is ", Finish(reason)])
+    made = client.chat.completions.create(model="persai", messages=ASK, stream=stream)
+    assert (list(made)[-1] if stream else made).choices[0].finish_reason == reason
 
 
 def test_a_model_that_fails(served: tuple[Stack, openai.OpenAI]) -> None:
