@@ -31,10 +31,22 @@ static double big(const json_t *value)
     return number;
 }
 
-static void write_moment(struct buf *b, const char *key, double ns)
+/* Nanoseconds of Unix time: a double holds them to some 200 only. 0: none. */
+static int64_t nanoseconds(const json_t *value)
 {
-    if (ns > 0 && ns < 9e18)
-        moment_field(b, key, (int64_t)(ns / 1e6));
+    uint64_t whole;
+    if (json_is_integer(value))
+        return json_integer_value(value) > 0 ? json_integer_value(value) : 0;
+    if (str_u64(json_text(value), INT64_MAX, &whole))
+        return (int64_t)whole;
+    double number = big(value);
+    return number > 0 && number < 9e18 ? (int64_t)number : 0;
+}
+
+static void write_moment(struct buf *b, const char *key, int64_t ns)
+{
+    if (ns > 0)
+        moment_field(b, key, ns / 1000000);
 }
 
 /* ---- tempo_search ---- */
@@ -46,7 +58,7 @@ static bool trace_row(struct rows *r, unsigned path, struct str key, json_t *ite
     row_text(b, "trace_id", item_str(item, "traceID"));
     row_text(b, "service", item_str(item, "rootServiceName"));
     row_text(b, "name", item_str(item, "rootTraceName"));
-    write_moment(b, "start", big(json_object_get(item, "startTimeUnixNano")));
+    write_moment(b, "start", nanoseconds(json_object_get(item, "startTimeUnixNano")));
     row_number(b, "duration_ms", big(json_object_get(item, "durationMs")));
     double matched = big(item_at(item, "spanSet", "matched", NULL));
     if (matched > 0)
@@ -187,15 +199,15 @@ struct service {
 };
 struct kept {
     char service[NAME_MAX_BYTES + 1], name[NAME_MAX_BYTES + 1], message[200];
-    double start_ns, duration_ns;
-    bool error, root;
+    int64_t start_ns, duration_ns;
+    bool error, root, unfinished; /* unfinished: it has no end (yet), or that is lost */
 };
 struct trace {
     struct service services[SERVICES_MAX];
     unsigned service_count, at; /* at: of the spans that come now */
     struct kept kept[SPANS_KEPT];
     unsigned kept_count, spans, errors;
-    double first_ns, last_ns;
+    int64_t first_ns, last_ns; /* 0: not known */
 };
 
 static void copy(char *to, size_t size, struct str from)
@@ -237,7 +249,7 @@ static void take_resource(struct trace *t, const json_t *resource)
 /* Failed ones first, then the slowest; a root always stays. */
 static double weight(const struct kept *k)
 {
-    return k->duration_ns + (k->error ? 1e18 : 0) + (k->root ? 1e19 : 0);
+    return (double)k->duration_ns + (k->error ? 1e18 : 0) + (k->root ? 1e19 : 0);
 }
 
 static void keep(struct trace *t, const struct kept *k)
@@ -259,12 +271,13 @@ static void keep(struct trace *t, const struct kept *k)
 static void take_span(struct trace *t, const json_t *span)
 {
     const json_t *status = json_object_get(span, "status"), *code = json_object_get(status, "code");
-    struct kept k = {.start_ns = big(json_object_get(span, "startTimeUnixNano"))};
-    double end = big(json_object_get(span, "endTimeUnixNano"));
+    struct kept k = {.start_ns = nanoseconds(json_object_get(span, "startTimeUnixNano"))};
+    int64_t end = nanoseconds(json_object_get(span, "endTimeUnixNano"));
     if (t->service_count == 0)
         take_resource(t, NULL);
     struct service *s = &t->services[t->at];
-    k.duration_ns = end > k.start_ns ? end - k.start_ns : 0;
+    k.duration_ns = end > k.start_ns && k.start_ns > 0 ? end - k.start_ns : 0;
+    k.unfinished = end == 0;
     k.error = json_number_value(code) == 2 || str_is(item_str(status, "code"), "STATUS_CODE_ERROR");
     k.root = item_str(span, "parentSpanId").len == 0;
     memcpy(k.service, s->name, sizeof(k.service));
@@ -272,9 +285,11 @@ static void take_span(struct trace *t, const json_t *span)
     copy(k.message, sizeof(k.message), item_str(status, "message"));
     s->spans++;
     s->errors += k.error;
-    s->total_ns += k.duration_ns;
-    t->first_ns = t->spans == 0 || k.start_ns < t->first_ns ? k.start_ns : t->first_ns;
-    t->last_ns = end > t->last_ns ? end : t->last_ns;
+    s->total_ns += (double)k.duration_ns;
+    if (k.start_ns > 0 && (t->first_ns == 0 || k.start_ns < t->first_ns))
+        t->first_ns = k.start_ns;
+    int64_t last = end > k.start_ns ? end : k.start_ns;
+    t->last_ns = last > t->last_ns ? last : t->last_ns;
     t->spans++;
     t->errors += k.error;
     keep(t, &k);
@@ -301,8 +316,11 @@ static void write_span(const struct trace *t, const struct kept *k, struct buf *
     buf_putc(b, '{');
     row_text(b, "service", str_of(k->service));
     row_text(b, "name", str_of(k->name));
-    row_number(b, "after_ms", (k->start_ns - t->first_ns) / 1e6);
-    row_number(b, "duration_ms", k->duration_ns / 1e6);
+    if (k->start_ns > 0)
+        row_number(b, "after_ms", (double)(k->start_ns - t->first_ns) / 1e6);
+    row_number(b, "duration_ms", (double)k->duration_ns / 1e6);
+    if (k->unfinished)
+        buf_puts(b, ",\"unfinished\":true");
     if (k->error)
         buf_puts(b, ",\"error\":true");
     row_text(b, "message", str_of(k->message));
@@ -315,7 +333,7 @@ static void trace_head(struct rows *r, struct buf *b)
     r->total = r->shown = 0;
     row_text(b, "trace_id", args_str(r->run->args, "trace_id"));
     write_moment(b, "start", t->first_ns);
-    row_number(b, "duration_ms", (t->last_ns - t->first_ns) / 1e6);
+    row_number(b, "duration_ms", t->first_ns > 0 ? (double)(t->last_ns - t->first_ns) / 1e6 : 0);
     buf_printf(b, ",\"spans_total\":%u,\"errors\":%u,\"services\":[", t->spans, t->errors);
     for (unsigned i = 0; i < t->service_count; i++) {
         buf_puts(b, i > 0 ? ",{" : "{");

@@ -337,6 +337,17 @@ static void traces_are_found_and_summarised(void **state)
              "\"name\":\"SELECT\",\"parentSpanId\":\"y\",\"startTimeUnixNano\":\"1010000000\","
              "\"endTimeUnixNano\":\"1090000000\",\"status\":{\"code\":\"STATUS_CODE_ERROR\","
              "\"message\":\"dead\\u200block\"}}]}]}]}")},
+        {.path = "/api/traces/cd34",
+         .status = 200,
+         .body = STR("{\"batches\":[{\"scopeSpans\":[{\"spans\":[{\"name\":\"exact\","
+                     "\"startTimeUnixNano\":\"1764590400123456789\",\"endTimeUnixNano\":"
+                     "\"1764590400173456789\"},{\"name\":\"open\",\"parentSpanId\":\"x\","
+                     "\"startTimeUnixNano\":\"1764590400133456789\"},{\"name\":\"lost\","
+                     "\"parentSpanId\":\"x\"}]}]}]}")},
+        {.path = "/api/traces/ef56",
+         .status = 200,
+         .body = STR("{\"batches\":[{\"scopeSpans\":[{\"spans\":[{\"name\":\"open\","
+                     "\"startTimeUnixNano\":\"1764590400123456789\"}]}]}]}")},
         {.path = "/api/v2/search/tags",
          .status = 200,
          .body = STR("{\"scopes\":[{\"name\":\"resource\",\"tags\":[\"service.name\",\"pod\"]}]}")},
@@ -354,6 +365,13 @@ static void traces_are_found_and_summarised(void **state)
               "\"errors\":1,\"span_ms\":80}]");
     expect(f, "{\"service\":\"db\",\"name\":\"SELECT\",\"after_ms\":10,\"duration_ms\":80,"
               "\"error\":true,\"message\":\"deadlock\"}");
+    fixture_run(f, script, "tempo_trace", "{\"trace_id\":\"cd34\"}"); /* nanoseconds are exact */
+    expect(f, "\"start\":\"2025-12-01T12:00:00.123Z\",\"duration_ms\":50,\"spans_total\":3");
+    expect(f, "\"name\":\"exact\",\"after_ms\":0,\"duration_ms\":50}");
+    expect(f, "\"name\":\"open\",\"after_ms\":10,\"duration_ms\":0,\"unfinished\":true}");
+    expect(f, "\"name\":\"lost\",\"duration_ms\":0,\"unfinished\":true}");
+    fixture_run(f, script, "tempo_trace", "{\"trace_id\":\"ef56\"}");
+    expect(f, "\"duration_ms\":0,\"spans_total\":1");
     fixture_run(f, script, "tempo_tags", "{}");
     expect(f, "{\"scope\":\"resource\",\"tags\":[\"service.name\",\"pod\"]}");
     fixture_run(f, script, "tempo_tags", "{\"tag\":\"resource.service.name\"}");
