@@ -105,6 +105,20 @@ uint32_t learned_output_max(const struct model *m, uint32_t most)
     return learned > 0 && learned < most ? learned : most;
 }
 
+void learned_age(const struct model *m, int64_t now_ms)
+{
+    enum { KEPT_MS = 3600 * 1000 };
+    struct learned *l = m->learned;
+    if (!l || l->output_tokens_max == 0)
+        return;
+    if (l->limit_ms == 0) {
+        l->limit_ms = now_ms;
+    } else if (now_ms - l->limit_ms >= KEPT_MS) {
+        l->output_tokens_max = 0;
+        l->limit_ms = 0;
+    }
+}
+
 void learned_thoughts(const struct model *m, const struct think *t, bool opened)
 {
     if (m->learned && t->closed_only)

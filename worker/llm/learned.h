@@ -2,7 +2,8 @@
  * parameter that it does not know (max_tokens where it wants max_completion_tokens, temperature,
  * stream_options, parallel_tool_calls, response_format …), a limit that is too high, thoughts that
  * it wants back or can't read. The request is mended and sent again at once; what was learned holds
- * for the model's later requests while this process runs. So does who opens its thoughts.
+ * for the model's later requests while this process runs, a limit for an hour: it may have been
+ * one request's. So does who opens its thoughts.
  *
  * Memory: it is kept in the model (struct learned). */
 #ifndef WORKER_LLM_LEARNED_H
@@ -16,6 +17,8 @@
 /* The name of the answer's limit in Chat Completions: as the models file says, as learned, or by
  * the model's id. */
 const char *learned_tokens_field(const struct model *m);
+/* Before each call: what was learned an hour ago or more, and may be otherwise now, is forgotten. */
+void learned_age(const struct model *m, int64_t now_ms);
 uint32_t learned_output_max(const struct model *m, uint32_t most);
 /* What a reply showed of who opens the thoughts. opened: it is whole, and the template was taken to
  * do it. */

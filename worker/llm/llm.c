@@ -158,6 +158,7 @@ enum err llm_call_start(struct llm *l, const struct llm_request *r, const struct
     c->owner = breaker_owner(r->owner);
     c->again = r->attempts_before > 0;
     c->prompt_tokens = r->prompt->tokens;
+    learned_age(r->model, loop_now_ms(l->config.loop));
     c->output_tokens_max = llm_output_max(r);
     llm_quota_init(&c->quota, l->config.quotas, r->model, r->owner, r->turn, on_quota, c);
     static const struct reply_handler nobody; /* is told of JSON: see jsontools.h */

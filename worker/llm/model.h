@@ -54,6 +54,7 @@ struct learned {
     uint64_t refused;           /* bits: rows of the table of parameters */
     const char *tokens_field;   /* of Chat Completions; NULL: as usual */
     uint32_t output_tokens_max; /* 0: as the model has it */
+    int64_t limit_ms;           /* since when that is known; 0: not noted yet */
     bool wants_thoughts;        /* reasoning_content on each message that called tools */
     bool plain_content;         /* text alone: no thoughts as parts of it */
     bool no_nulls;              /* content is a text, if an empty one */

@@ -108,6 +108,26 @@ static void teach(const struct lesson *l)
     }
 }
 
+static void a_limit_is_forgotten_after_an_hour(void **state)
+{
+    (void)state;
+    enum { HOUR = 3600 * 1000 };
+    struct learned learned = {0};
+    struct model m = model(API_CHAT, "x");
+    const char *what;
+    m.learned = &learned;
+    for (int64_t at = 1; at < 3 * HOUR; at += HOUR) {
+        scoped_buf(body, 256);
+        buf_puts(&body, "{\"max_tokens\":4096}");
+        learned_age(&m, at);
+        assert_int_equal(learned_output_max(&m, 4096), 4096);
+        assert_true(learned_from(&m, STR("max_tokens must be at most 1024"), &body, &what));
+        learned_age(&m, at);
+        learned_age(&m, at + HOUR - 1);
+        assert_int_equal(learned_output_max(&m, 4096), 1024);
+    }
+}
+
 static void numbers_that_are_no_limit_teach_none(void **state)
 {
     static const struct lesson rows[] = {
@@ -286,6 +306,7 @@ int main(void)
         cmocka_unit_test(thoughts_are_the_models_own_only_at_the_same_place),
         cmocka_unit_test(refusals_teach_what_to_leave_out),
         cmocka_unit_test(numbers_that_are_no_limit_teach_none),
+        cmocka_unit_test(a_limit_is_forgotten_after_an_hour),
         cmocka_unit_test(thoughts_in_parts_that_a_server_refuses_are_not_sent_to_it_again),
         cmocka_unit_test(a_content_of_null_that_a_server_refuses_is_an_empty_text),
     };
