@@ -101,6 +101,7 @@ static struct world {
     struct loop_timer *tick;
     struct http *perses;
     bool perses_auth_off;
+    const char *revoked; /* a token that Perses takes no more; or NULL */
     struct wire *workers[4];
     struct id turn; /* of the last TURN */
     uint32_t epoch;
@@ -137,7 +138,7 @@ static void perses_whoami(struct http_request *r)
     note("whoami %s", token);
     snprintf(json, sizeof(json),
              "{\"metadata\":{\"name\":\"%s\",\"createdAt\":\"2026-11-28T08:29:35Z\"}}", token);
-    if (strncmp(token, "refused", 7) == 0)
+    if (strncmp(token, "refused", 7) == 0 || (w.revoked && strcmp(token, w.revoked) == 0))
         perses_reply(r, 401, "{}");
     else if (strcmp(token, "broken") == 0)
         perses_reply(r, 500, "{}");

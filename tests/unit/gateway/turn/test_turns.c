@@ -445,7 +445,10 @@ static void worker_is_given_a_fresh_token_or_told_that_there_is_none(void **stat
     wait_trace("token bob\n");
     need.NEED_TOKEN.turn = w.turn;
     worker_send(0, need);
-    wait_trace("worker 0: TOKEN \n"); /* a Bearer can't be refreshed */
+    wait_trace("worker 0: TOKEN bob\n"); /* a Bearer can't be refreshed, and is fine */
+    w.revoked = "bob";
+    worker_send(0, need);
+    wait_trace("worker 0: TOKEN \n");
 }
 
 static void followers_come_late_leave_early_and_resume_where_they_were(void **state)
