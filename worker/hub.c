@@ -399,7 +399,7 @@ static bool send_frame(struct hub_link *l, const struct frame *f)
 }
 
 /* A gateway that misses events asks for them again. That a turn is over, or is given back, it would
- * never hear: it is lost until it is heard again, and takes us for new then. */
+ * never hear: it is lost until it is heard again, and asks at our HELLO then. */
 static void not_taken(struct hub_link *l, enum frame_code code)
 {
     tell_full(l, code);
@@ -449,7 +449,7 @@ static void on_frame(struct hub_link *l, struct frame *f)
     }
     peer_heard(&l->peer, loop_now_ms(h->config.loop));
     if (l->state == LINK_GREETING && (f->code == FRAME_TURN || f->code == FRAME_FOLLOW))
-        return; /* asked of who we were: at our HELLO the gateway takes it for lost */
+        return; /* asked of who we were: at our HELLO the gateway asks for it again */
     switch (f->code) {
     case FRAME_WELCOME:
         on_welcome(l, &f->WELCOME);
@@ -529,8 +529,8 @@ static void on_bye(struct hub_link *l, struct str reason)
     int64_t now_ms = loop_now_ms(l->hub->config.loop);
     if (str_is(reason, "hello")) {
         /* The gateway answers so to each frame that it can't place: to all that were under way when
-         * it gave us up. One HELLO is the answer to all: each would make us a new worker there,
-         * whose turns are lost. */
+         * it gave us up. One HELLO is the answer to all: at each it would ask us for
+         * all that it gave us. */
         bool greeted = l->state == LINK_GREETING && now_ms - l->hello_ms < GREET_MS;
         if (!greeted && l->state != LINK_TWIN && l->state != LINK_REFUSED)
             greet(l);

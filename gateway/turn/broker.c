@@ -118,6 +118,27 @@ static void take_tools(struct broker *b, struct str tools)
     b->tool_list = NULL;
 }
 
+static struct worker *worker_new(struct broker *b, struct wire_peer *p, const struct frame_HELLO *h)
+{
+    struct worker *w = xcalloc(1, sizeof(*w));
+    w->magic = WORKER_MAGIC;
+    w->broker = b;
+    w->wire = p;
+    w->name = xstrdup(log_text(h->name));
+    w->holder = str_dup(h->name);
+    list_push(&b->workers, &w->node);
+    dispatch_worker_add(&b->gateway->dispatch, &w->place, h->capacity);
+    w->place.name = str_hash(STR_HASH_NONE, h->name);
+    wire_peer_set(p, w);
+    return w;
+}
+
+/* The name has a word in it that is another in each process. */
+static bool is_same(const struct worker *w, const struct frame_HELLO *h)
+{
+    return str_is(h->name, w->holder) && h->capacity == w->place.capacity && !w->place.leaving;
+}
+
 static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_HELLO *h)
 {
     struct gateway *g = b->gateway;
@@ -134,24 +155,17 @@ static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_H
         say_bye(p, "capacity");
         return;
     }
-    if (w) /* on the same connection: it lives, and thought that we did not. What it ran for us is
-              taken from it, which counts as nobody's death: a gateway that was frozen would meet
-              one such worker after the other */
+    /* On the same connection: it lives, and thought that we did not (a gateway that was frozen
+     * meets one such worker after the other). It runs on what it ran for us. */
+    bool back = w && is_same(w, h);
+    if (w && !back)
         worker_gone(w, "hello_again", false);
-    w = xcalloc(1, sizeof(*w));
-    w->magic = WORKER_MAGIC;
-    w->broker = b;
-    w->wire = p;
-    w->name = xstrdup(log_text(h->name));
-    w->holder = str_dup(h->name);
+    if (!back)
+        w = worker_new(b, p, h);
     peer_init(&w->peer, loop_now_ms(g->loop));
-    list_push(&b->workers, &w->node);
-    dispatch_worker_add(&b->gateway->dispatch, &w->place, h->capacity);
-    dispatch_worker_report(&w->place, h->running);
     heard(w);
-    w->place.name = str_hash(STR_HASH_NONE, h->name);
+    dispatch_worker_report(&w->place, h->running);
     dispatch_undo_deaths(&g->dispatch, w->place.name);
-    wire_peer_set(p, w);
     buf_clear(&b->models);
     buf_add_str(&b->models, h->models);
     take_tools(b, h->tools);
@@ -159,7 +173,10 @@ static void on_hello(struct broker *b, struct wire_peer *p, const struct frame_H
                             .WELCOME = {.version = PROTO_VERSION, .name = str_of(g->name)}};
     send(p, &welcome);
     show(b);
-    log_info("worker.hello", "worker=%s capacity=%u", log_text(h->name), h->capacity);
+    log_info("worker.hello", "worker=%s capacity=%u turns=%u", w->name, h->capacity,
+             w->place.assigned);
+    if (back)
+        b->handler->on_back(b->arg, &w->place);
 }
 
 /* ---- frames ---- */

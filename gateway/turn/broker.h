@@ -25,6 +25,9 @@ struct broker_handler {
                           const struct frame_NEED_TOKEN *n);
     dispatch_lost_fn *on_lost;                                        /* its worker is gone */
     void (*on_gone)(void *arg, const struct dispatch_worker *worker); /* before that, once */
+    /* It thought that we were gone (we had frozen, or the link had) and lives: what it has of ours
+     * is to be asked, and what it was to send here to be asked for anew. */
+    void (*on_back)(void *arg, struct dispatch_worker *worker);
 };
 struct broker *broker_new(struct gateway *g, const struct broker_handler *h, void *arg,
                           char error[256]);

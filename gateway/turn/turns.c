@@ -193,6 +193,7 @@ static void on_send(void *arg, struct dispatch_turn *entry, struct frame_TURN *o
                                .token = t->credentials.access,
                                .heard = t->given_at,
                                .opening = buf_str(&t->gateway->turns->sent)};
+    t->asked = false;
     turns_move(t, PLACE_RUNNING);
     log_info("turn.sent", "turn=%s session=%s epoch=%u", traced_log(t->live.turn),
              id_log(t->live.session), t->epoch);
@@ -277,13 +278,25 @@ static void on_event(void *arg, struct dispatch_worker *from, const struct frame
     stream_wake(&t->live);
 }
 
+/* It never had what it is asked for, or has ended or left it and the word was lost. */
+static void absent(struct gateway *g, const struct dispatch_worker *from, struct id turn)
+{
+    struct turn *t = turns_get(g, turn);
+    if (t && t->place == PLACE_RUNNING && t->entry.worker == from && t->asked)
+        turns_claim(t, false, false);
+}
+
 static void on_following(void *arg, const struct dispatch_worker *from,
                          const struct frame_FOLLOWING *f)
 {
     struct gateway *g = arg;
     struct turn *t = turns_get(g, f->turn);
-    if (!t || (t != running(g, from, f->turn, f->epoch) && !feeds_following(&t->live, from, f)))
+    bool drives = t && t == running(g, from, f->turn, f->epoch);
+    if (!drives)
+        absent(g, from, f->turn); /* it has an older epoch of it, which is fenced */
+    if (!t || (!drives && !feeds_following(&t->live, from, f)))
         return;
+    t->asked = false;
     tail_from(&t->live.tail, (struct event_at){f->epoch, f->seq});
     stream_hurry(&t->live);
 }
@@ -308,6 +321,8 @@ static void on_done(void *arg, const struct dispatch_worker *from, const struct 
 {
     struct gateway *g = arg;
     struct turn *t = running(g, from, d->turn, d->epoch);
+    if (d->epoch == 0)
+        absent(g, from, d->turn);
     if (!t) {
         unfed(g, from, d->turn, d->epoch);
         if (d->epoch == 0)
@@ -389,6 +404,21 @@ static void on_gone(void *arg, const struct dispatch_worker *worker)
         feeds_lost(&list_of(node, struct turn, node)->live, worker);
 }
 
+/* It answers FOLLOWING of what it runs, and sends what did not reach us; of the rest it says that
+ * it has it not (any more). */
+static void on_back(void *arg, struct dispatch_worker *worker)
+{
+    struct gateway *g = arg;
+    on_gone(g, worker);
+    list_each (&g->turns->all, node, next) {
+        struct turn *t = list_of(node, struct turn, node);
+        if (t->place != PLACE_RUNNING || t->entry.worker != worker)
+            continue;
+        t->asked = true;
+        broker_follow(worker, t->live.turn);
+    }
+}
+
 static void on_refreshed(void *arg, enum err err, struct secret *take_access, int64_t expires_ms)
 {
     struct turn *t = arg;
@@ -439,7 +469,8 @@ const struct broker_handler turns_of_workers = {.on_send = on_send,
                                                 .on_release = on_release,
                                                 .on_need_token = on_need_token,
                                                 .on_lost = on_lost,
-                                                .on_gone = on_gone};
+                                                .on_gone = on_gone,
+                                                .on_back = on_back};
 
 enum err turns_refused(const struct gateway *g)
 {

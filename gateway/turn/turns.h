@@ -55,6 +55,7 @@ struct turn {
     bool lost;          /* CLAIMING: the store has less than its worker had stored */
     bool adopted;       /* CLAIMING: another's, and only if nobody holds it */
     bool heard;         /* an event of a worker has come */
+    bool asked;         /* RUNNING: its worker is asked whether it still has it */
     bool given;         /* the store has accepted it as of the worker that it was promised */
     bool news;          /* the store has news of it, which came while that was under way */
     uint64_t given_at;  /* broker_heard of that worker then */

@@ -328,6 +328,37 @@ def test_who_followed_a_dead_worker_elsewhere_waits_as_the_others_do(bare: Stack
     assert log.answer() == "all of it" and back.finish() == Log(e for e in log if e.epoch > 1)
 
 
+def test_a_gateway_that_freezes_takes_nothing_from_its_workers(bare: Stack) -> None:
+    """However often, and for longer than its workers wait for it: they run on what they run for it, and what ended meanwhile
+    has its end at that gateway, too."""
+    stack, here, there = two(bare, workers=2)
+    tick, gate = Ticking(0.02), Gate()
+    stack.model.when("ticking", [tick])
+    stack.model.when("short", ["one ", gate, "two"])
+    session, other = here.session(), here.session()
+    turn, short = here.start(session, "ticking"), here.start(other, "short")
+    streams = [one.events(session, turn) for one in (here, there)] + [here.events(other, short)]
+    streams[2].wait_text("one ")
+    driver = stack.gateways[0].process
+
+    def links_lost() -> int:
+        return sum(worker.process.log_bytes().count(b"to=LOST") for worker in stack.workers)
+
+    for _ in range(3):
+        lost, seen = links_lost(), len(streams[0].parser.events)
+        driver.signal(signal.SIGSTOP)
+        until(lambda lost=lost: links_lost() == lost + 2, "both workers to give it up", 20)
+        gate.open()
+        driver.signal(signal.SIGCONT)
+        until(lambda seen=seen: len(streams[0].parser.events) > seen + 120, "its own followers to go on", 20)
+    tick.enough.set()
+    logs = [stream.finish() for stream in streams]
+    assert logs[0].answer() == logs[1].answer() == tick.text() and logs[2].answer() == "one two"
+    assert [e.epoch for log in logs for e in log if e.epoch != 1] == []
+    assert len(stack.model.chats("ticking")) == len(stack.model.chats("short")) == 1
+    assert here.get(f"/session/{session}").json()["turn"] is None
+
+
 @pytest.mark.parametrize("gateway", [0, 1])
 def test_a_cancel_that_its_worker_did_not_live_to_hear(bare: Stack, gateway: int) -> None:
     """It was accepted while the worker still held the turn: no other worker is needed to end it."""

@@ -276,6 +276,18 @@ static void on_gone(void *arg, const struct dispatch_worker *worker)
     turns_of_workers.on_gone(arg, worker);
 }
 
+/* It was asked for nothing since this HELLO but to go on with what it runs. */
+static void on_back(void *arg, struct dispatch_worker *worker)
+{
+    struct asks *a = asks_of(arg);
+    note_crossed(a, worker);
+    for (unsigned i = a->count; i > 0; i--)
+        if (a->at[i - 1].worker == worker && !a->at[i - 1].drives)
+            a->at[i - 1] = a->at[--a->count];
+    made(a, worker, no_turn)->let_us = sim.now_us;
+    turns_of_workers.on_back(arg, worker);
+}
+
 const struct broker_handler live_of_workers = {.on_send = on_send,
                                                .on_event = on_event,
                                                .on_following = on_following,
@@ -284,7 +296,8 @@ const struct broker_handler live_of_workers = {.on_send = on_send,
                                                .on_release = on_release,
                                                .on_need_token = on_need_token,
                                                .on_lost = on_lost,
-                                               .on_gone = on_gone};
+                                               .on_gone = on_gone,
+                                               .on_back = on_back};
 
 /* ---- the gateway's feed ---- */
 

@@ -25,6 +25,10 @@ void audience_free(struct audience *a)
 void audience_add(struct audience *a, struct hub_link *link)
 {
     drop_deaf(a); /* so that there is at most one of each link, and the driver's */
+    if (a->count > 0 && a->ears[0].link == link && !hears(a->ears)) {
+        a->ears[0].life = hub_life(link); /* it had lost sight of us, and drives on */
+        a->ears[0].again = true;
+    }
     struct ear *e = find(a, link);
     if (e) {
         e->told = false;
@@ -41,6 +45,8 @@ void audience_add(struct audience *a, struct hub_link *link)
 void audience_remove(struct audience *a, struct hub_link *link)
 {
     struct ear *e = find(a, link);
+    if (e && e == a->ears && e->again)
+        e->life--; /* it was another process of that gateway, which followed */
     if (!e || e == a->ears)
         return;
     hub_release(link);

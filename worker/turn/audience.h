@@ -2,7 +2,8 @@
  * somebody follows it (FOLLOW).
  *
  * A link that said HELLO anew since it was added hears nothing more: the gateway behind it has
- * forgotten what it asked for. Holds its links. Memory: embedded; audience_free. */
+ * forgotten what it asked for; one that drives on asks by FOLLOW. Holds its links.
+ * Memory: embedded; audience_free. */
 #ifndef WORKER_TURN_AUDIENCE_H
 #define WORKER_TURN_AUDIENCE_H
 
@@ -12,6 +13,7 @@ struct ear {
     struct hub_link *link; /* held */
     unsigned life;         /* of the link, when it was added */
     bool told;             /* FOLLOWING was said */
+    bool again;            /* the driver's: it asked by FOLLOW, after another HELLO */
 };
 struct audience {
     struct ear *ears; /* the first is the driver's */
@@ -20,8 +22,8 @@ struct audience {
 void audience_init(struct audience *a, struct hub_link *driver);
 void audience_free(struct audience *a);
 
-/* Facts. Added twice it is there once, and is to be told anew. Removing the driver's does nothing.
- */
+/* Facts. Added twice it is there once, and is to be told anew. Removing the driver's does nothing,
+ * unless it asked. */
 void audience_add(struct audience *a, struct hub_link *link);
 void audience_remove(struct audience *a, struct hub_link *link);
 

@@ -374,7 +374,7 @@ static void gateway_may_follow_a_turn_and_its_next_life_may_not(void **state)
     hub_free(w.hub);
 }
 
-/* They crossed our HELLO: the gateway takes what it had asked for as lost when that comes. */
+/* They crossed our HELLO: the gateway asks anew when that comes. */
 static void what_was_asked_of_our_former_life_is_not_begun(void **state)
 {
     (void)state;

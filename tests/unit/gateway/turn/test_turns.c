@@ -210,7 +210,7 @@ static void turn_of_a_worker_that_is_gone_goes_to_another_under_its_next_epoch(v
     worker_start(0, 1);
     struct client c = post("ada", NULL);
     wait_trace("worker 0: TURN epoch 1 token ada\n");
-    worker_hello(0, PROTO_VERSION, 1); /* it began anew: what it ran is lost */
+    worker_hello(0, PROTO_VERSION, 2); /* it began anew: what it ran is lost */
     wait_trace("TURN epoch 2 token ada\n");
     worker_event(0, 1, false, TEXT);
     client_wait(&c, "id: 2-1\n");
@@ -221,6 +221,44 @@ static void turn_of_a_worker_that_is_gone_goes_to_another_under_its_next_epoch(v
     wait_trace("worker 1: TURN epoch 3 token ada\n");
     worker_event(1, 1, true, FINAL);
     assert_non_null(strstr(ended(&c), "id: 3-1\n"));
+}
+
+/* It thought that the gateway was gone, which had been frozen: what it runs, it runs on. */
+static void turn_of_a_worker_that_says_hello_again_is_asked_for(void **state)
+{
+    (void)state;
+    begin("ada");
+    worker_start(0, 4);
+    struct client c = post("ada", NULL);
+    wait_trace("worker 0: TURN epoch 1 token ada\n");
+    worker_event(0, 2, false, TEXT);
+    client_wait(&c, "id: 1-2\n");
+    worker_hello(0, PROTO_VERSION, 4);
+    wait_trace("worker 0: WELCOME\nworker 0: FOLLOW\n");
+    worker_send(0, (struct frame){.code = FRAME_FOLLOWING,
+                                  .FOLLOWING = {.turn = w.turn, .epoch = 1, .seq = 1}});
+    worker_event(0, 2, false, TEXT); /* again: it may not have come */
+    worker_event(0, 3, false, TEXT);
+    worker_event(0, 4, true, FINAL);
+    const char *body = ended(&c);
+    assert_non_null(strstr(body, "id: 1-3\n"));
+    assert_non_null(strstr(body, "id: 1-4\n"));
+    assert_null(strstr(w.trace, "epoch 2"));
+}
+
+/* The TURN came while it thought so, or it has ended and the word was lost. */
+static void turn_that_such_a_worker_has_not_goes_to_the_next_epoch(void **state)
+{
+    (void)state;
+    begin("ada");
+    worker_start(0, 4);
+    assert_answer(post_async("ada", ""), 202, "");
+    wait_trace("worker 0: TURN epoch 1 token ada\n");
+    worker_hello(0, PROTO_VERSION, 4);
+    wait_trace("worker 0: FOLLOW\n");
+    assert_null(strstr(w.trace, "epoch 2"));
+    worker_send(0, (struct frame){.code = FRAME_DONE, .DONE = {.turn = w.turn}});
+    wait_trace("TURN epoch 2 token ada\n");
 }
 
 /* Another gateway has filled it since its last report. Sent at once again, and refused again, a
@@ -273,7 +311,7 @@ static void its_worker_is_brought_what_it_would_load(void **state)
     assert_true(
         store_opening_read((struct str){w.opening, w.opening_len}, of, on_opened, &question));
     assert_true(str_is(question, "Hi"));
-    worker_hello(0, PROTO_VERSION, 1); /* it began anew: it loads, as all do behind that */
+    worker_hello(0, PROTO_VERSION, 2); /* it began anew: it loads, as all do behind that */
     wait_trace("TURN epoch 2 token ada\n");
     assert_int_equal(w.opening_len, 0);
 }
@@ -549,6 +587,8 @@ int main(void)
         WORLD_TEST(turn_goes_on_when_who_asked_has_left),
         WORLD_TEST(behind_a_proxy_the_answer_begins_a_moment_later),
         WORLD_TEST(turn_of_a_worker_that_is_gone_goes_to_another_under_its_next_epoch),
+        WORLD_TEST(turn_of_a_worker_that_says_hello_again_is_asked_for),
+        WORLD_TEST(turn_that_such_a_worker_has_not_goes_to_the_next_epoch),
         WORLD_TEST(turn_that_a_full_worker_refused_waits_for_its_next_report),
         WORLD_TEST(its_worker_is_brought_what_it_would_load),
         WORLD_TEST(worker_that_goes_while_a_turn_becomes_its_own_loses_nothing),
