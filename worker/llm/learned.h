@@ -17,7 +17,7 @@
 /* The name of the answer's limit in Chat Completions: as the models file says, as learned, or by
  * the model's id. */
 const char *learned_tokens_field(const struct model *m);
-/* Before each call: what was learned an hour ago or more, and may be otherwise now, is forgotten. */
+/* Before each call: a limit that was learned an hour ago or more is forgotten. */
 void learned_age(const struct model *m, int64_t now_ms);
 uint32_t learned_output_max(const struct model *m, uint32_t most);
 /* What a reply showed of who opens the thoughts. opened: it is whole, and the template was taken to
