@@ -39,6 +39,8 @@
     X(FENCED_FOLLOWED, "fenced-followed")   /* who lost the turn is not told UNFOLLOW */           \
     X(LINK_END_UNSEEN, "link-end-unseen")   /* followers wait on for one whose link ended */       \
     X(ONE_LIFE, "one-life")                 /* a link's HELLO again ends nothing */                \
+    X(BACK_UNASKED, "back-unasked")         /* … and nobody asks what that worker still has */   \
+    X(ABSENT_UNHEARD, "absent-unheard")     /* … or hears that it has not */                     \
     X(AUDIENCE_DOUBLES, "audience-doubles") /* FOLLOW twice is two who hear */                     \
     X(TAIL_TRIMS_ALL, "tail-trims-all")     /* … what was given, be it stored or not */          \
     X(TAIL_KEEPS_ALL, "tail-keeps-all")

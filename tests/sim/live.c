@@ -245,6 +245,9 @@ static void on_news(void *arg, struct id turn)
 static void on_done(void *arg, const struct dispatch_worker *from, const struct frame_DONE *d)
 {
     struct belief before = belief_of(arg, d->turn);
+    struct turn *t = turns_get(arg, d->turn);
+    if (t && sim.plant == PLANT_ABSENT_UNHEARD)
+        t->asked = false;
     turns_of_workers.on_done(arg, from, d);
     check_belief(arg, d->turn, &before, d->epoch);
     ended(arg, from, d->turn);
@@ -285,7 +288,10 @@ static void on_back(void *arg, struct dispatch_worker *worker)
         if (a->at[i - 1].worker == worker && !a->at[i - 1].drives)
             a->at[i - 1] = a->at[--a->count];
     made(a, worker, no_turn)->let_us = sim.now_us;
-    turns_of_workers.on_back(arg, worker);
+    if (sim.plant == PLANT_BACK_UNASKED)
+        turns_of_workers.on_gone(arg, worker); /* what it follows alone is asked for anew */
+    else
+        turns_of_workers.on_back(arg, worker);
 }
 
 const struct broker_handler live_of_workers = {.on_send = on_send,
