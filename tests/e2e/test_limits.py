@@ -78,6 +78,20 @@ def test_whose_questions_break_a_model_has_it_taken_alone(bare: Stack, tmp_path:
         assert len(bare.model.chats("hello from bob")) == 1 and not other.chats("hello from bob")
 
 
+def test_who_is_refused_for_ever_keeps_the_key_from_nobody(bare: Stack) -> None:
+    """A question that a provider always answers with 429 waits by itself: others' go meanwhile."""
+    bare.start(worker_env={"PERSAI_MODEL_BACKOFF": "50ms"})
+    bare.model.when("always 429", [Status(429, b'{"error":{"message":"Rate limit reached"}}', headers={"Retry-After": "1"})])
+    alice, bob = bare.client(), bare.client("bob")
+    session = alice.session()
+    turn = alice.start(session, "always 429")
+    until(lambda: len(bare.model.chats("always 429")) >= 2, "it to be refused", 20)
+    for n in range(4):
+        assert bob.ask(bob.session(), f"hello {n} from bob").answer()
+    assert alice.get(f"/session/{session}").json()["turn"], "it had ended: nothing was shown"
+    assert alice.post(f"/session/{session}/turn/{turn}/cancel").status == 202
+
+
 def test_what_the_deployment_used_today_is_counted_by_every_worker(bare: Stack) -> None:
     stack = bare.start(workers=2, worker_env={"PERSAI_DEPLOYMENT_TOKENS": "100000"})
     alice = stack.client()

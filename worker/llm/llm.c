@@ -25,6 +25,7 @@ enum {
     PAUSE_MS_MAX = 30000,    /* for a provider that is not well */
     LEARN_MAX = 8,           /* of one call: requests that are mended and sent again at once */
     REFUSED_MAX = 100,       /* 429 that are no tries: others use the same key */
+    REFUSED_FIRST = 3,       /* of one call; more tell of it, not of the key */
     ERROR_BODY_MS = 1000,    /* for what a refusal says: it is told within 2 s */
 };
 
@@ -352,8 +353,8 @@ static void begin_try(struct llm_call *c)
 static void ask_quota(struct llm_call *c)
 {
     c->state = CALL_ASKING;
-    llm_quota_begin(&c->quota, c->prompt_tokens, c->output_tokens_max, c->again,
-                    patience_ms(c, true));
+    llm_quota_begin(&c->quota, c->prompt_tokens, c->output_tokens_max,
+                    c->again && c->refused <= REFUSED_FIRST, patience_ms(c, true));
 }
 
 static void on_quota(void *arg, const struct llm_quota_answer *a)
@@ -642,7 +643,10 @@ static bool wait_for_retry(struct llm_call *c, enum err err)
              (long long)wait_ms);
     log_words(c);
     c->llm->stats.retries++;
-    note_end(c, err, limited ? wait_ms : 0);
+    bool alone = limited && c->refused >= REFUSED_FIRST;
+    if (alone)
+        wait_ms += backoff(c, c->refused);
+    note_end(c, err, alone ? LLM_QUOTA_NO_WORD : limited ? wait_ms : 0);
     reply_again(&c->reply);
     if (limited) {
         wait_for_key(c, wait_ms);
@@ -653,7 +657,8 @@ static bool wait_for_retry(struct llm_call *c, enum err err)
     return true;
 }
 
-/* In the key's line, at once: it is blocked for all by now, and this one is the first of them. */
+/* In the key's line, at once: it is blocked for all by now, and this one is the first of them. One
+ * that is refused again and again waits by itself, and then behind others. */
 static void wait_for_key(struct llm_call *c, int64_t wait_ms)
 {
     const struct llm_config *config = &c->llm->config;
@@ -661,11 +666,11 @@ static void wait_for_key(struct llm_call *c, int64_t wait_ms)
     c->asked_ms = loop_now_ms(config->loop) + wait_ms;
     if (!config->quotas || ++c->refused > REFUSED_MAX)
         c->tries++;
-    if (config->quotas) {
+    if (config->quotas && c->refused <= REFUSED_FIRST) {
         loop_timer_stop(c->timer);
         ask_quota(c);
     } else {
-        c->state = CALL_HELD;
+        c->state = config->quotas ? CALL_IN_LINE : CALL_HELD;
         wake_in(c, wait_ms);
     }
 }

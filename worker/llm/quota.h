@@ -70,7 +70,8 @@ void llm_quota_init(struct llm_quota *p, struct llm_quotas *quotas, const struct
 void llm_quota_begin(struct llm_quota *p, uint64_t input_tokens, uint64_t output_tokens, bool again,
                      int64_t patience_ms);
 /* The try is over, and used these tokens. block_ms: the key was refused (429), and nobody uses it
- * meanwhile. */
+ * meanwhile; LLM_QUOTA_NO_WORD: this call was, and that says nothing of the key. */
+enum { LLM_QUOTA_NO_WORD = -1 };
 void llm_quota_end(struct llm_quota *p, uint64_t input_tokens, uint64_t output_tokens,
                    uint64_t cached_tokens, int64_t block_ms);
 /* To be called now and then: a try that goes on stays counted. */

@@ -2,7 +2,7 @@
 -- K C Q X. A call is over, or leaves the line; after a 429 nobody uses the key for a while, and then one
 -- after the other: at a pace that each refusal halves, and that calls which are taken make quicker again.
 -- With time it is forgotten: quota/key_begin.lua.
--- call, tokens a minute, tokens beyond what was asked for, block, lease, how long ago it began (when it was not
+-- call, tokens a minute, tokens beyond what was asked for, block (-1: the call alone was refused), lease, how long ago it began (when it was not
 -- counted).
 local K, C, Q, X = unpack(KEYS)
 local call, per_minute, more, block = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -25,7 +25,7 @@ if block > 0 then
         redis.call('HSET', K, 'pace', fresh and 100 or math.min(60000, math.max(100, pace * 2)), 'paced', now)
     end
     redis.call('PEXPIRE', K, block + 600000)
-elseif pace > 0 and leased and news then
+elseif block == 0 and pace > 0 and leased and news then
     if pace < 25 then
         redis.call('HDEL', K, 'pace', 'paced')
     else
