@@ -11,6 +11,7 @@ static const int64_t duration_ms_max = 100 * 365 * (int64_t)86400000;
 struct clock {
     struct str zone;
     int64_t now_ms;
+    bool unknown_zone; /* which a time without an offset was to be read by */
 };
 
 /* NULL: it is not there, null or blank. */
@@ -48,8 +49,9 @@ static bool read_number(int64_t number, int64_t *ms)
     return number > 0;
 }
 
-static bool read_moment(const json_t *v, const struct clock *clock, int64_t *ms)
+static bool read_moment(const json_t *v, struct clock *clock, int64_t *ms)
 {
+    enum zone_remark remark = ZONE_PLAIN;
     struct str text = str_trim(json_text(v));
     uint64_t digits;
     bool read;
@@ -60,12 +62,12 @@ static bool read_moment(const json_t *v, const struct clock *clock, int64_t *ms)
     else if (str_starts(text, STR("now")))
         read = read_from_now(str_skip(text, 3), clock->now_ms, ms);
     else
-        read = zone_parse(text, clock->zone, ms, NULL);
+        read = zone_parse(text, clock->zone, ms, &remark);
+    clock->unknown_zone |= remark == ZONE_UNKNOWN;
     return read && *ms > 0 && *ms <= moment_ms_max;
 }
 
-static const char *read_members(const json_t *range, const struct clock *clock,
-                                struct time_range *r)
+static const char *read_members(const json_t *range, struct clock *clock, struct time_range *r)
 {
     const json_t *start = given(range, "start"), *end = given(range, "end");
     const json_t *duration = given(range, "duration");
@@ -84,6 +86,8 @@ static const char *read_members(const json_t *range, const struct clock *clock,
     if (end && !read_moment(end, clock, &r->end_ms))
         return "time_range.end must be RFC 3339 (2026-11-28T12:00:00Z), milliseconds of Unix time, "
                "or as now-1h";
+    if (clock->unknown_zone)
+        return "time_range has a time without an offset, and the timezone is not known here";
     if (!end)
         r->end_ms = duration && start ? r->start_ms + length : clock->now_ms;
     if (!start) /* not before the clock began */
@@ -99,7 +103,7 @@ const char *time_range_read(const json_t *range, struct str zone, int64_t now_ms
         return NULL;
     if (!json_is_object(range))
         return "time_range must be {start, end} or {duration}";
-    const char *fault = read_members(range, &(struct clock){zone, now_ms}, r);
+    const char *fault = read_members(range, &(struct clock){zone, now_ms, false}, r);
     if (fault)
         *r = (struct time_range){0};
     return fault;

@@ -15,7 +15,8 @@ struct time_range {
     int64_t start_ms, end_ms; /* Unix time, start < end; 0, 0: none was chosen */
 };
 
-/* range: NULL, null or {}: none was chosen. zone: an IANA name, or empty for UTC. NULL, or what is
+/* range: NULL, null or {}: none was chosen. zone: an IANA name (one that is not known here is a
+ * fault where it is needed), or empty for UTC. NULL, or what is
  * wrong, as a sentence without its end that begins with "time_range"; *r is 0, 0 then. */
 const char *time_range_read(const json_t *range, struct str zone, int64_t now_ms,
                             struct time_range *r);

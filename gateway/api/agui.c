@@ -361,7 +361,7 @@ static void resume(struct call *c)
     else
         call_fail(c, ERR_INVALID,
                   "resume must be a list of {interruptId, status, payload} of the interrupts that "
-                  "are open");
+                  "are open; the payload of a resolved one is {\"approve\": true or false}");
 }
 
 /* What its client has goes up to the interrupt; one that resumes again is told all anew. */

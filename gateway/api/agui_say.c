@@ -294,9 +294,9 @@ bool agui_decision(const json_t *entry, struct id *turn, json_t **decision)
 {
     struct str name = json_text(json_object_get(entry, "interruptId")), id, hash;
     struct str status = json_text(json_object_get(entry, "status"));
-    bool yes = str_is(status, "resolved") &&
-               json_is_true(json_object_get(json_object_get(entry, "payload"), "approve"));
-    if (!(str_is(status, "resolved") || str_is(status, "cancelled")) ||
+    const json_t *approve = json_object_get(json_object_get(entry, "payload"), "approve");
+    bool resolved = str_is(status, "resolved"), yes = resolved && json_is_true(approve);
+    if (!(resolved ? json_is_boolean(approve) : str_is(status, "cancelled")) ||
         !str_split(&name, ':', &id) || !id_parse(id, turn) || !str_split(&name, ':', &hash) ||
         name.len == 0)
         return false;

@@ -158,7 +158,7 @@ def interrupts(events: list[dict]) -> list[dict]:
     return events[-1]["outcome"]["interrupts"]
 
 
-def answers(found: list[dict], status: str = "resolved", **payload: bool) -> list[dict]:
+def answers(found: list[dict], status: str = "resolved", **payload: object) -> list[dict]:
     return [{"interruptId": one["id"], "status": status, **({"payload": payload} if payload else {})} for one in found]
 
 
@@ -236,7 +236,8 @@ def test_all_interrupts_are_decided_at_once(stack: Stack, board: Dashboard) -> N
     stack.model.when("save", [board.call("One"), board.call("Two")], ["Saved."])
     carol, thread = stack.client("carol"), uuid.uuid4().hex
     found = interrupts(Run(carol, thread, "save both").finish())
-    wrong = [answers(found[:1], approve=True), [*answers(found, approve=True), {"interruptId": "x", "status": "resolved"}],
+    wrong = [answers(found), answers(found, approve="true"), answers(found, approve=None), answers(found[:1], approve=True),
+             [*answers(found, approve=True), {"interruptId": "x", "status": "resolved"}],
              answers([{"id": f["id"].replace("call_", "other_")} for f in found], approve=True),
              answers(found, "maybe"), [7], answers([*found, found[0]], approve=True),
              answers([{"id": uuid.uuid4().hex + f["id"][32:]} for f in found], approve=True)]

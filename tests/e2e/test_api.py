@@ -304,13 +304,15 @@ def test_turn_context_reaches_the_model(stack: Stack) -> None:
 @pytest.mark.parametrize("chosen,words", [
     ({"duration": "3 hours"}, "duration must be"), ({"duration": "-1h"}, "duration must be"),
     ({"start": "yesterday", "end": "now"}, "start must be"), ({"end": "now"}, "needs start"),
-    ({"start": "now", "end": "now-1h"}, "start must be before"), ({"from": "now-1h"}, "needs start")])
+    ({"start": "now", "end": "now-1h"}, "start must be before"), ({"from": "now-1h"}, "needs start"),
+    ({"start": "2026-10-25T02:30:00"}, "timezone is not known here")])
 def test_a_range_that_can_not_be_read_is_refused(shared: Stack, chosen: dict, words: str) -> None:
     """Never another one in its place: neither of a question nor of what its conversation has pinned."""
     alice = shared.client()
     session = alice.session()
-    asked = alice.post(alice.turn_path(session), {"message": "x", "context": {"time_range": chosen}})
-    pinned = alice.request("PATCH", f"/session/{session}", {"context": {"time_range": chosen}})
+    context = {"time_range": chosen, "timezone": "+02:00"}
+    asked = alice.post(alice.turn_path(session), {"message": "x", "context": context})
+    pinned = alice.request("PATCH", f"/session/{session}", {"context": context})
     for answer in (asked, pinned):
         assert answer.status == 422 and words in answer.json()["detail"]["response"], answer
     assert alice.messages(session) == []

@@ -24,6 +24,19 @@ def final_part(log: list[Event]) -> list[dict]:
     return [e.payload for e in log if e.type not in ("step_start", "step_progress")]
 
 
+def test_the_range_that_was_asked_about_stays_while_a_call_waits(stack: Stack, board: Dashboard) -> None:
+    """However late the yes: "the last ten seconds" are those before the question."""
+    saves(stack, board.call())
+    waiting = Waiting(stack.client("carol"), context={"time_range": {"duration": "10s"}})
+    time.sleep(1.2)
+    waiting.decide()
+    assert waiting.rest().answer() == "Saved."
+    first, last = (json.dumps(stack.model.chats("save it")[n]["messages"]) for n in (0, -1))
+    words = "The person has selected the time range from "
+    assert len(first.split(words)) == len(last.split(words)) == 2
+    assert first.split(words)[1][:80] == last.split(words)[1][:80]
+
+
 @pytest.mark.core
 def test_an_approved_call_is_done_once(stack: Stack, board: Dashboard) -> None:
     saves(stack, board.call(unit="decimal", description="How warm it is", group="Rooms"))

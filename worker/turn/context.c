@@ -30,7 +30,8 @@ void turn_context_read(struct turn_context *s, struct str context, struct str da
     if (zone_named(zone))
         s->timezone = xstrndup(zone.at, zone.len);
     struct time_range range; /* what can't be read, the gateway has refused */
-    time_range_read(json_object_get(root, "time_range"), str_of(s->timezone), now_ms, &range);
+    time_range_read(json_object_get(root, "time_range"), zone_known(zone) ? zone : STR(""), now_ms,
+                    &range);
     s->range_start_ms = range.start_ms;
     s->range_end_ms = range.end_ms;
     size_t i;

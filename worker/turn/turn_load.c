@@ -129,6 +129,18 @@ static void open_journal(struct turn *t, uint32_t seq)
     hub_send_news(t->link, t->id);
 }
 
+/* When the question came: "the last hour" is the same however late the turn goes on. */
+static int64_t asked_at(const struct turn *t, const struct store_answer *answer)
+{
+    int64_t at_ms = answer->load->now_ms;
+    for (unsigned i = 0; answer->messages && i < answer->message_count; i++) {
+        const struct record_message *m = &answer->messages[i].record;
+        if (m->role == ROLE_USER && id_eq(m->turn, t->id) && m->at_ms > 0 && m->at_ms < at_ms)
+            at_ms = m->at_ms;
+    }
+    return at_ms;
+}
+
 /* What may have changed since the last load. */
 static void take(struct turn *t, const struct store_answer *answer,
                  const struct record_request *request)
@@ -138,7 +150,7 @@ static void take(struct turn *t, const struct store_answer *answer,
     t->clock_ms = load->now_ms - now_ms(t);
     approval_read(&t->approval, load->decisions, load->decision_count);
     turn_context_free(&t->context);
-    turn_context_read(&t->context, request->context, request->datasource_path, load->now_ms);
+    turn_context_read(&t->context, request->context, request->datasource_path, asked_at(t, answer));
     turn_title_keep(t, answer);
     if (load->cancel)
         turn_cancel(t);

@@ -54,10 +54,10 @@ class Dashboard:
 class Waiting:
     """A turn that awaits its person's decision."""
 
-    def __init__(self, client: Client, words: str = "save it", session: str = "") -> None:
+    def __init__(self, client: Client, words: str = "save it", session: str = "", **body: object) -> None:
         self.client = client
         self.session = session or client.session()
-        self.turn = client.start(self.session, words)
+        self.turn = client.start(self.session, words, **body)
         self.log = client.events(self.session, self.turn).finish()
         final = self.log.final()
         assert final["event_type"] == "turn_awaiting_input", final

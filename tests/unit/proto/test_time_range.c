@@ -38,7 +38,7 @@ static void every_way_to_say_it_is_read(void **state)
         {"{\"start\":1764583200,\"end\":\"1764586800\"}", "", NOW - 2 * HOUR, NOW - HOUR},
         {"{\"start\":\"2025-12-01T11:00:00\",\"end\":\"2025-12-01T11:00:00Z\"}", "Europe/Berlin",
          NOW - 2 * HOUR, NOW - HOUR},
-        {"{\"start\":\"2025-12-01T10:00:00\"}", "Mars/Olympus", NOW - 2 * HOUR, NOW},
+        {"{\"start\":\"2025-12-01T10:00:00Z\"}", "Mars/Olympus", NOW - 2 * HOUR, NOW},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -85,6 +85,13 @@ static void what_can_not_be_read_is_said(void **state)
         {"{\"start\":\"now+1h\"}", "before its end"},
     };
     (void)state;
+    static const char *const zones[] = {"Mars/Olympus", "+02:00", "UTC+2"};
+    for (size_t i = 0; i < 3; i++) {
+        struct time_range r = {1, 1};
+        const char *fault = read("{\"start\":\"2025-12-01T10:00:00\"}", zones[i], &r);
+        assert_non_null(strstr(fault ? fault : "", "timezone is not known here"));
+        assert_true(r.start_ms == 0 && r.end_ms == 0);
+    }
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct time_range r = {1, 1};
         const char *fault = read(cases[i][0], "", &r);
