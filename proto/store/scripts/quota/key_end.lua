@@ -2,8 +2,8 @@
 -- K C Q X. A call is over, or leaves the line; after a 429 nobody uses the key for a while, and then one
 -- after the other: at a pace that each refusal halves, and that calls which are taken make quicker again.
 -- With time it is forgotten: quota/key_begin.lua.
--- call, tokens a minute, tokens beyond what was asked for, block (-1: the call alone was refused), lease, how long ago it began (when it was not
--- counted).
+-- call, tokens a minute, tokens beyond what was asked for, block (-1: the call alone was refused), lease, how long ago
+-- it began (when it was not counted).
 local K, C, Q, X = unpack(KEYS)
 local call, per_minute, more, block = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local now, leased = now_ms(), tonumber(redis.call('ZSCORE', C, ARGV[1]))
