@@ -34,4 +34,13 @@ static inline struct str json_text(const json_t *v)
     return (struct str){json_string_value(v), json_string_length(v)};
 }
 
+/* A member, borrowed. NULL: it is not there, null, or a text of blanks: many models fill in what
+ * they would leave out. */
+static inline json_t *json_given(const json_t *object, const char *key)
+{
+    json_t *v = json_object_get(object, key);
+    bool blank = json_is_string(v) && str_trim(json_text(v)).len == 0;
+    return json_is_null(v) || blank ? NULL : v;
+}
+
 #endif

@@ -1,8 +1,8 @@
 /* common/zone.h: times as the people of a time zone read and write them (tzdata's zones).
  *
  * One thread only: the zone in use is the process's TZ for the length of a call. */
-#ifndef WORKER_ZONE_H
-#define WORKER_ZONE_H
+#ifndef COMMON_ZONE_H
+#define COMMON_ZONE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -14,14 +14,6 @@ struct clock {
     bool unknown_zone; /* which a time without an offset was to be read by */
 };
 
-/* NULL: it is not there, null or blank. */
-static const json_t *given(const json_t *range, const char *key)
-{
-    const json_t *v = json_object_get(range, key);
-    bool blank = json_is_string(v) && str_trim(json_text(v)).len == 0;
-    return json_is_null(v) || blank ? NULL : v;
-}
-
 static bool read_duration(struct str text, int64_t *ms)
 {
     return duration_parse(text, ms) && *ms > 0 && *ms <= duration_ms_max;
@@ -69,11 +61,11 @@ static bool read_moment(const json_t *v, struct clock *clock, int64_t *ms)
 
 static const char *read_members(const json_t *range, struct clock *clock, struct time_range *r)
 {
-    const json_t *start = given(range, "start"), *end = given(range, "end");
-    const json_t *duration = given(range, "duration");
+    const json_t *start = json_given(range, "start"), *end = json_given(range, "end");
+    const json_t *duration = json_given(range, "duration");
     int64_t length = 0;
     if (!duration)
-        duration = given(range, "pastDuration");
+        duration = json_given(range, "pastDuration");
     if (!duration && !start)
         return "time_range needs start and end, or a duration";
     if (duration && start && end)

@@ -117,20 +117,12 @@ static void answer_prompt(struct call *c, const json_t *params)
 
 /* ---- tools/call: a turn ---- */
 
-/* Many models fill in what they would leave out: with null, or a text that is empty. */
-static const json_t *given(const json_t *arguments, const char *key)
-{
-    const json_t *value = json_object_get(arguments, key);
-    bool empty = json_is_string(value) && str_trim(json_text(value)).len == 0;
-    return empty || json_is_null(value) ? NULL : value;
-}
-
 static void call_tool(struct call *c, const json_t *params)
 {
     struct mcp *m = mcp_of(c);
     struct str name = json_text(json_object_get(params, "name"));
     struct str state = json_text(json_object_get(params, "requestState"));
-    const json_t *arguments = given(params, "arguments");
+    const json_t *arguments = json_given(params, "arguments");
     enum mcp_tool_kind kind = mcp_tool_kind(broker_tool_list(c->gateway->broker), name);
     m->one_tool = !str_is(name, "ask");
     m->changes = kind == MCP_CHANGES;
@@ -147,7 +139,7 @@ static void call_tool(struct call *c, const json_t *params)
         mcp_refuse_tool(c, "arguments must be an object");
     } else if (take_datasource(c, arguments) &&
                (m->one_tool ? take_order(c, arguments) : take_ask(c, arguments))) {
-        if (given(arguments, "conversation") && !m->one_tool)
+        if (json_given(arguments, "conversation") && !m->one_tool)
             c->store_call = store_session_get(c->gateway->store, str_of(c->user), c->session,
                                               on_conversation, c);
         else
@@ -177,7 +169,7 @@ static bool may_change(struct call *c)
 static bool take_datasource(struct call *c, const json_t *arguments)
 {
     struct mcp *m = mcp_of(c);
-    const json_t *datasource = given(arguments, "datasource");
+    const json_t *datasource = json_given(arguments, "datasource");
     struct str named = json_text(datasource);
     scoped_buf(path, PATH_BYTES_MAX);
     if (datasource && !json_is_string(datasource)) {
@@ -227,8 +219,8 @@ static bool known_arguments(const json_t *arguments)
 static const char *fault_of(struct call *c, const json_t *arguments)
 {
     const json_t *question = json_object_get(arguments, "question");
-    const json_t *range = given(arguments, "time_range");
-    const json_t *conversation = given(arguments, "conversation");
+    const json_t *range = json_given(arguments, "time_range");
+    const json_t *conversation = json_given(arguments, "conversation");
     if (str_trim(json_text(question)).len == 0)
         return "question must be a text that is not empty";
     if (json_string_length(question) > c->gateway->settings.message_bytes_max)
@@ -245,12 +237,12 @@ static const char *fault_of(struct call *c, const json_t *arguments)
 /* What is given of it, or NULL. */
 static json_t *range_of(const json_t *arguments)
 {
-    const json_t *asked = given(arguments, "time_range");
+    const json_t *asked = json_given(arguments, "time_range");
     json_t *range = json_object(), *value;
     const char *key;
     json_object_foreach((json_t *)asked, key, value)
     {
-        if (given(asked, key))
+        if (json_given(asked, key))
             json_object_set(range, key, value);
     }
     if (json_object_size(range) > 0)

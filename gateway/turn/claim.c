@@ -94,9 +94,8 @@ static void adopt(struct turn *t, uint32_t epoch)
 
 void turns_lend(struct turn *t, const struct credentials *c)
 {
-    if (t->place == PLACE_ENDED)
-        turns_leave_to_store(
-            t); /* it ended here by awaiting its person, or the store has lost its end */
+    if (t->place == PLACE_ENDED) /* by awaiting its person, or the store has lost its end */
+        turns_leave_to_store(t);
     if (t->place != PLACE_FOLLOWED)
         return;
     credentials_free(&t->credentials);

@@ -173,12 +173,13 @@ static void use(struct tool_run *r, void (*fn)(struct tool_run *r, const struct 
 
 void datasources_ask(const struct tool_run *r) { cache_open(r->tools->datasources, r); }
 
-static bool listed(const struct listing *s, const char *path)
+/* NULL: it is not listed. */
+static const struct entry *entry_of(const struct listing *s, const char *path)
 {
     for (unsigned i = 0; i < s->count; i++)
         if (strcmp(s->entries[i].path, path) == 0)
-            return true;
-    return false;
+            return &s->entries[i];
+    return NULL;
 }
 
 static bool lacks(const struct listing *s, const char *const *paths, unsigned path_count,
@@ -187,7 +188,7 @@ static bool lacks(const struct listing *s, const char *const *paths, unsigned pa
     if (!s->cached.ready || s->partly || s->left_out > 0)
         return false;
     for (unsigned i = 0; i < path_count; i++)
-        if (!listed(s, paths[i]))
+        if (!entry_of(s, paths[i]))
             return false;
     for (unsigned i = 0; i < s->count; i++)
         if (strcmp(s->entries[i].kind, kind) == 0)
@@ -206,11 +207,8 @@ bool datasources_differ(const struct cache *c, const struct secret *token, const
                         const char *kind)
 {
     const struct cache_entry *e = cache_find(c, token);
-    const struct listing *s = (const struct listing *)e;
-    for (unsigned i = 0; e && e->ready && i < s->count; i++)
-        if (strcmp(s->entries[i].path, path) == 0)
-            return strcmp(s->entries[i].kind, kind) != 0;
-    return false;
+    const struct entry *found = e && e->ready ? entry_of((const struct listing *)e, path) : NULL;
+    return found && strcmp(found->kind, kind) != 0;
 }
 
 void datasources_leave(struct datasources_use *v)
